@@ -1,0 +1,1 @@
+//! Gannet's programs: l2fwd.

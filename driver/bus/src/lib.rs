@@ -1,0 +1,1 @@
+//! How a network device is reached: registers, configuration space, DMA, interrupts.

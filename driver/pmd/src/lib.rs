@@ -1,0 +1,1 @@
+//! Poll-mode network drivers in user space: ports, queues, bursts.

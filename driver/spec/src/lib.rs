@@ -1,0 +1,1 @@
+//! Registers and descriptors of the network controllers Gannet drives.

@@ -1,0 +1,1 @@
+//! Huge-page regions, DMA mapping, packet pools and packets.

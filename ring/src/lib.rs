@@ -1,0 +1,1 @@
+//! Lock-free bounded rings between cores, with bulk and burst operations.

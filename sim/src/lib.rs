@@ -1,0 +1,1 @@
+//! Register-accurate software network cards and the cables between them.
