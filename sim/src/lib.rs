@@ -1,1 +1,5 @@
 //! Register-accurate software network cards and the cables between them.
+
+#![forbid(unsafe_code)]
+
+pub mod peer;

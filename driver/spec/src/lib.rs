@@ -1,1 +1,12 @@
 //! Registers and descriptors of the network controllers Gannet drives.
+//!
+//! One folder a controller. A register is a typed constant ([`Reg`], [`RegArray`]): offset, access, type of its value. The form
+//! of a descriptor that the driver writes and the form that the card writes back are two types. There is no I/O here: the
+//! drivers (`gannet`) and the software cards (`gannet-sim`) both build on these constants, so each fact about the hardware is
+//! written down once.
+
+mod reg;
+
+pub mod x82599;
+
+pub use reg::{ClearOnRead, ReadOnly, ReadWrite, Readable, Reg, RegArray, Window, Writable, WriteOnly};

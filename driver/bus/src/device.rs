@@ -1,0 +1,66 @@
+//! The traits that a bus implements.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gannet_mempool::dma::DmaMapper;
+
+use crate::Result;
+use crate::pci::PciId;
+
+/// A memory BAR: 32-bit registers at 4-byte aligned offsets.
+///
+/// On hardware an access is one volatile instruction on a mapped page; the drivers are generic over this trait so that nothing
+/// is added to it. A device that is gone reads as all ones and ignores writes, as PCI Express does.
+///
+/// Ordering: [`Self::write`] is a release of all earlier stores to memory shared with the device (a descriptor written
+/// before a tail register is seen by the device that sees the tail).
+pub trait Registers: Clone + Send + Sync + 'static {
+    /// Reads the register at `offset`; all ones beyond the BAR or when the device is gone.
+    fn read(&self, offset: u32) -> u32;
+
+    /// Writes the register at `offset`; ignored beyond the BAR or when the device is gone.
+    fn write(&self, offset: u32, value: u32);
+}
+
+/// A PCI device in the hands of this process.
+pub trait Device: Send + Sync + 'static {
+    /// How its registers are reached.
+    type Bar: Registers;
+
+    /// Its name, as in `--port` ("pci:0000:01:00.0", "sim:ixgbe#0").
+    fn name(&self) -> &str;
+
+    /// Vendor, device, subsystem, revision.
+    ///
+    /// # Errors
+    /// Configuration space that cannot be read.
+    fn id(&self) -> Result<PciId>;
+
+    /// The NUMA node that it is attached to, if the machine has several.
+    fn numa_node(&self) -> Option<u32>;
+
+    /// Opens memory BAR `index`.
+    ///
+    /// # Errors
+    /// No such BAR.
+    fn bar(&self, index: u8) -> Result<Self::Bar>;
+
+    /// Reads configuration space from byte `offset` on.
+    ///
+    /// # Errors
+    /// Beyond its end, or the device is gone.
+    fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()>;
+
+    /// Writes configuration space from byte `offset` on.
+    ///
+    /// # Errors
+    /// As [`Self::config_read`].
+    fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()>;
+
+    /// The IOMMU that stands before it. The device reaches only what is mapped here.
+    fn dma(&self) -> Arc<dyn DmaMapper>;
+
+    /// Waits at least this long in the device's time. A stepped software card advances its clock instead of sleeping.
+    fn delay(&self, time: Duration);
+}

@@ -1,0 +1,40 @@
+//! What can go wrong on the way to a device.
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Configuration space could not be read or written.
+    #[error("{device}: configuration space at {offset:#x}: {reason}")]
+    Config {
+        /// Name of the device.
+        device: String,
+        /// Offset of the access.
+        offset: u16,
+        /// Why.
+        reason: String,
+    },
+    /// The device has no such memory BAR.
+    #[error("{device} has no memory BAR {index}: is it the network function?")]
+    NoBar {
+        /// Name of the device.
+        device: String,
+        /// Number of the BAR.
+        index: u8,
+    },
+    /// The device left the bus.
+    #[error("{device} is gone: it was removed, or its link to the machine failed")]
+    Gone {
+        /// Name of the device.
+        device: String,
+    },
+    /// A setting that cannot work.
+    #[error("{0}")]
+    Invalid(String),
+    /// Memory could not be had or mapped.
+    #[error(transparent)]
+    Memory(#[from] gannet_mempool::Error),
+}
+
+/// Shorthand of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

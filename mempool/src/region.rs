@@ -1,0 +1,325 @@
+//! Regions: large, page-aligned pieces of memory that a device can be given.
+//!
+//! A region is a memory file (memfd) where anything else must map it too (a software card, a device served by
+//! another process), or anonymous huge pages. Either way it is gone when its last user is gone: SIGKILL leaves no huge page
+//! behind, as no file in a hugetlbfs mount ever exists. [`crate::dma`] makes a region known to a device;
+//! [`crate::pool`] cuts it into buffers.
+#![allow(unsafe_code)]
+
+use std::alloc::Layout;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use memmap2::{MmapOptions, MmapRaw};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::error::{Error, Result};
+
+/// Size of the pages behind a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PageSize {
+    /// 4 KiB. Always there; costs a TLB and an IOTLB miss for almost every packet on hardware.
+    Normal,
+    /// 2 MiB huge pages.
+    Huge2M,
+    /// 1 GiB huge pages, usually reserved on the kernel command line.
+    Huge1G,
+}
+
+impl PageSize {
+    /// Size in bytes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            PageSize::Normal => 4 << 10,
+            PageSize::Huge2M => 2 << 20,
+            PageSize::Huge1G => 1 << 30,
+        }
+    }
+
+    /// The size as people write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PageSize::Normal => "4 KiB",
+            PageSize::Huge2M => "2 MiB",
+            PageSize::Huge1G => "1 GiB",
+        }
+    }
+
+    /// The kernel's directory of this size (`/sys/kernel/mm/hugepages/...`), `None` for normal pages.
+    fn sysfs(self) -> Option<String> {
+        (self != PageSize::Normal).then(|| format!("/sys/kernel/mm/hugepages/hugepages-{}kB", self.bytes() >> 10))
+    }
+
+    fn counter(self, file: &str) -> usize {
+        self.sysfs()
+            .and_then(|dir| fs::read_to_string(format!("{dir}/{file}")).ok())
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+/// Which pages a region shall have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pages {
+    /// 2 MiB pages where they can be had, else normal pages and a warning that says what that costs.
+    #[default]
+    Prefer2M,
+    /// Exactly this size, or an error.
+    Exactly(PageSize),
+}
+
+/// Where the memory comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backing {
+    /// A memory file, which others can map through its descriptor. Software cards and vfio-user need it.
+    #[default]
+    Shared,
+    /// Anonymous huge pages of the default size (through `hugepage-rs`). For VFIO devices only, which need no descriptor.
+    Anonymous,
+}
+
+/// How to make a [`Region`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RegionOptions {
+    /// Page size.
+    pub pages: Pages,
+    /// Provider.
+    pub backing: Backing,
+    /// NUMA node that the pages must come from; `None` leaves it to the kernel (the node of the allocating core).
+    pub numa_node: Option<u32>,
+}
+
+/// Page-aligned, zeroed, populated memory. Freed on drop.
+///
+/// A region hands out no references: what lies in it may be written by a device at any time.
+pub struct Region {
+    base: NonNull<u8>,
+    len: usize,
+    page_size: PageSize,
+    memory: Memory,
+}
+
+/// Owner of the mapping; dropping it unmaps.
+enum Memory {
+    Shared { _map: MmapRaw, file: File },
+    Anonymous(Layout),
+}
+
+// SAFETY: a region is plain memory with no thread affinity; it gives out only its raw address, so moving or sharing the handle
+// accesses nothing. Those who dereference the address (pool, descriptor rings) argue for themselves.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Gets at least `bytes` of memory, rounded up to whole pages.
+    ///
+    /// # Errors
+    /// Zero bytes, not enough memory or huge pages (with the command that gives them), or a refused NUMA node.
+    pub fn new(bytes: usize, options: RegionOptions) -> Result<Arc<Region>> {
+        if bytes == 0 {
+            return Err(Error::Invalid("a region of 0 bytes was asked for".into()));
+        }
+        let region = match options.pages {
+            Pages::Exactly(size) => Self::with_pages(bytes, size, options)?,
+            Pages::Prefer2M => match Self::with_pages(bytes, PageSize::Huge2M, options) {
+                Err(why @ Error::NoHugePages { .. }) => {
+                    let region = Self::with_pages(bytes, PageSize::Normal, options)?;
+                    tracing::warn!(
+                        "packet memory on 4 KiB pages: on a real card expect 2-40 % less speed (one IOTLB entry covers two \
+                         packets instead of a thousand). {why}"
+                    );
+                    region
+                }
+                other => other?,
+            },
+        };
+        Ok(Arc::new(region))
+    }
+
+    fn with_pages(bytes: usize, size: PageSize, options: RegionOptions) -> Result<Region> {
+        let len = bytes
+            .checked_next_multiple_of(size.bytes())
+            .ok_or_else(|| Error::Invalid(format!("a region of {bytes} bytes is beyond any machine")))?;
+        if size == PageSize::Normal {
+            check_available(len)?;
+        } else if size.counter("free_hugepages") < len / size.bytes() {
+            return Err(no_huge_pages(len, size));
+        }
+        let region = match (options.backing, size) {
+            (Backing::Anonymous, PageSize::Huge2M) => Self::anonymous(len)?,
+            (Backing::Anonymous, _) => {
+                return Err(Error::Invalid(format!(
+                    "anonymous regions come in 2 MiB pages only, {} asked for: use Backing::Shared",
+                    size.name()
+                )));
+            }
+            (Backing::Shared, _) => Self::shared(len, size)?,
+        };
+        if let Some(node) = options.numa_node {
+            region.bind_to_node(node)?;
+        }
+        region.populate()?;
+        Ok(region)
+    }
+
+    fn shared(len: usize, size: PageSize) -> Result<Region> {
+        let huge = match size {
+            PageSize::Normal => MFdFlags::empty(),
+            PageSize::Huge2M => MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB,
+            PageSize::Huge1G => MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_1GB,
+        };
+        let fd = memfd_create(c"gannet", MFdFlags::MFD_CLOEXEC | huge)
+            .map_err(|e| Error::system(format!("memory file on {} pages", size.name()), e))?;
+        let file = File::from(fd);
+        file.set_len(len as u64).map_err(|e| Error::system(format!("growing a memory file to {len} bytes"), e))?;
+        // A mapping of a hugetlb file reserves its pages: too few is an error here, never a fault later.
+        let map = MmapOptions::new().len(len).map_raw(&file).map_err(|e| match size {
+            PageSize::Normal => Error::system(format!("mapping {len} bytes"), e),
+            _ => no_huge_pages(len, size),
+        })?;
+        let base = NonNull::new(map.as_mut_ptr()).ok_or_else(|| Error::Invalid("memory mapped at address 0".into()))?;
+        Ok(Region { base, len, page_size: size, memory: Memory::Shared { _map: map, file } })
+    }
+
+    fn anonymous(len: usize) -> Result<Region> {
+        let size = PageSize::Huge2M;
+        // hugepage-rs rounds to the kernel's default huge page and panics where there is none.
+        if default_huge_page() != Some(size.bytes()) {
+            return Err(Error::Invalid(
+                "the kernel's default huge page is not 2 MiB: use Backing::Shared, which asks for the size".into(),
+            ));
+        }
+        let layout = Layout::from_size_align(len, PageSize::Normal.bytes())
+            .map_err(|_| Error::Invalid(format!("a region of {len} bytes is beyond any machine")))?;
+        // SAFETY: the layout's size is not 0 (checked by `new`, then rounded up).
+        let base = NonNull::new(unsafe { hugepage_rs::alloc(layout) }).ok_or_else(|| no_huge_pages(len, size))?;
+        Ok(Region { base, len, page_size: size, memory: Memory::Anonymous(layout) })
+    }
+
+    /// Binds all pages, none touched yet, to a NUMA node (mbind(2), MPOL_BIND).
+    fn bind_to_node(&self, node: u32) -> Result<()> {
+        const MPOL_BIND: libc::c_ulong = 2;
+        let bits = libc::c_ulong::BITS;
+        let mut mask = [0 as libc::c_ulong; 16];
+        let word = mask.get_mut((node / bits) as usize).ok_or_else(|| Error::Invalid(format!("NUMA node {node}")))?;
+        *word |= 1 << (node % bits);
+        // SAFETY: mbind only sets the policy of a range that this region owns and reads `mask`, whose length in bits it is told.
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_mbind,
+                self.base.as_ptr(),
+                self.len,
+                MPOL_BIND,
+                mask.as_ptr(),
+                mask.len() * bits as usize,
+                0,
+            )
+        };
+        if answer == 0 {
+            return Ok(());
+        }
+        let why = io::Error::last_os_error();
+        Err(Error::system(
+            format!("binding memory to NUMA node {node} (`ls /sys/devices/system/node` lists them)"),
+            why,
+        ))
+    }
+
+    /// Faults every page in now: no page fault on the data path, and no SIGBUS when memory runs out.
+    fn populate(&self) -> Result<()> {
+        // SAFETY: the range is this region's own mapping, which nobody else knows of yet.
+        let answer = unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, libc::MADV_POPULATE_WRITE) };
+        if answer == 0 {
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            // Kernels before 5.14: touch the pages by hand.
+            why if why.raw_os_error() == Some(libc::EINVAL) => {
+                for offset in (0..self.len).step_by(self.page_size.bytes()) {
+                    // SAFETY: `offset` is inside the mapping, which is writable and known to nobody else yet.
+                    unsafe { self.base.as_ptr().add(offset).write_volatile(0) };
+                }
+                Ok(())
+            }
+            why => Err(Error::system(format!("populating {} bytes of packet memory", self.len), why)),
+        }
+    }
+
+    /// Address of the first byte, aligned to [`Self::page_size`].
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Length in bytes, a multiple of the page size.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The pages behind it.
+    pub fn page_size(&self) -> PageSize {
+        self.page_size
+    }
+
+    /// The memory file, for those who map the region themselves; `None` for an anonymous one.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        match &self.memory {
+            Memory::Shared { file, .. } => Some(file.as_fd()),
+            Memory::Anonymous(_) => None,
+        }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if let Memory::Anonymous(layout) = self.memory {
+            // SAFETY: `base` came from hugepage_rs::alloc with this very layout, and drop runs once.
+            unsafe { hugepage_rs::dealloc(self.base.as_ptr(), layout) };
+        }
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Region")
+            .field("base", &self.base)
+            .field("len", &self.len)
+            .field("page_size", &self.page_size)
+            .field("fd", &self.file().map(|fd| fd.as_raw_fd()))
+            .finish()
+    }
+}
+
+fn no_huge_pages(len: usize, size: PageSize) -> Error {
+    let (needed, free) = (len / size.bytes(), size.counter("free_hugepages"));
+    let nr = size.counter("nr_hugepages") + needed.saturating_sub(free);
+    let sysfs = format!("{}/nr_hugepages", size.sysfs().unwrap_or_default());
+    Error::NoHugePages { needed, page: size.name(), free, nr, sysfs }
+}
+
+/// Populating more than there is would wake the OOM killer instead of failing.
+fn check_available(len: usize) -> Result<()> {
+    match meminfo("MemAvailable:") {
+        Some(available) if available < len => {
+            Err(Error::OutOfMemory { needed_mib: len >> 20, available_mib: available >> 20 })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn default_huge_page() -> Option<usize> {
+    meminfo("Hugepagesize:")
+}
+
+/// A line of /proc/meminfo, in bytes.
+fn meminfo(key: &str) -> Option<usize> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kib: usize = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib << 10)
+}

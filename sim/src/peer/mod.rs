@@ -1,0 +1,78 @@
+//! What is at the other end of a card's cable.
+//!
+//! A [`Peer`] takes the frames that the card sends and offers the frames that it receives. It lives in the card's model and is
+//! called from whoever steps the model (a thread or a test); the program watches and stops it through [`PeerStats`].
+//! Frames are without FCS.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// Longest frame that a card or cable carries: jumbo frames of the 82599 (15.5 KiB).
+pub const MAX_FRAME: usize = 15_872;
+
+/// What a peer did with a frame from the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It took (or deliberately lost) the frame.
+    Taken,
+    /// It cannot take it now: the card keeps the frame and offers it again, as if it had received a pause frame.
+    Busy,
+}
+
+/// What a peer has for the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// Nothing is due now.
+    Nothing,
+    /// The buffer holds a frame.
+    Frame,
+    /// The buffer holds a frame that was damaged on the wire: its FCS is wrong.
+    BadFcs,
+}
+
+/// How a peer's frames arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// Whenever the card has room; the peer waits otherwise, as with flow control. Nothing is lost to overload.
+    OnDemand,
+    /// When they are due; a card without room misses them.
+    Timed,
+}
+
+/// The other end of a cable.
+pub trait Peer: Send {
+    /// Takes a frame from the card at `now` (nanoseconds of the card's clock).
+    fn accept(&mut self, frame: &[u8], now: u64) -> Accepted;
+
+    /// Puts the next frame that is due at `now` into `frame` (cleared and filled by this call, at most [`MAX_FRAME`] bytes).
+    fn offer(&mut self, frame: &mut Vec<u8>, now: u64) -> Offered;
+
+    /// How its frames arrive.
+    fn pacing(&self) -> Pacing;
+
+    /// Whether the cable carries light.
+    fn carrier(&mut self, now: u64) -> bool {
+        let _ = now;
+        true
+    }
+}
+
+/// Counters of a peer, for the program that watches it, and the switch that stops it. Written by the peer alone (but for `stop`).
+#[derive(Debug, Default)]
+pub struct PeerStats {
+    /// Frames offered to the card.
+    pub offered: AtomicU64,
+    /// Frames taken from the card.
+    pub accepted: AtomicU64,
+    /// Taken frames that are not of a numbered stream.
+    pub foreign: AtomicU64,
+    /// Numbered frames that arrived after a later one of their stream.
+    pub reordered: AtomicU64,
+    /// Numbered frames whose bytes differ from what was sent.
+    pub corrupted: AtomicU64,
+    /// Frames that the peer itself had to drop (a full socket, an error of the file).
+    pub dropped: AtomicU64,
+    /// Set by the program: offer no more frames.
+    pub stop: AtomicBool,
+    /// Set by the peer: it has no more frames to offer, now or later.
+    pub finished: AtomicBool,
+}
