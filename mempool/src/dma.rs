@@ -1,13 +1,16 @@
 //! DMA: making memory known to a device.
 //!
 //! [`DmaMapper`] is what a bus implements (VFIO's container, a software IOMMU); [`DmaMapping`] is a region mapped through it,
-//! unmapped on drop. A pool is mapped once, as one segment, so a buffer's IOVA is arithmetic and not a look-up.
+//! unmapped on drop. A pool is mapped once, as one segment, so a buffer's IOVA is arithmetic and not a look-up; [`DmaTable`] holds
+//! what that arithmetic needs for each pool that a device can reach.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::pool::Pool;
 use crate::region::Region;
+use crate::slot::{self, MAX_POOLS};
 
 /// An address as a device sees it (I/O virtual address).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,5 +66,61 @@ impl DmaMapping {
 impl Drop for DmaMapping {
     fn drop(&mut self) {
         self.mapper.unmap(self.iova, &self.region);
+    }
+}
+
+/// The pools that a device can reach: from a packet to the IOVA of its buffer.
+///
+/// It keeps the pools and their mappings alive, so that no number in it can come to mean another pool.
+#[derive(Clone)]
+pub struct DmaTable {
+    segments: Box<[Segment; MAX_POOLS + 1]>,
+    mapped: Vec<(Pool, Arc<DmaMapping>)>,
+}
+
+/// Where a pool's buffers are for the device. A stride of 0 means that it cannot reach them.
+#[derive(Clone, Copy)]
+struct Segment {
+    iova: u64,
+    stride: u64,
+}
+
+impl DmaTable {
+    /// A device that reaches no pool.
+    pub fn new() -> DmaTable {
+        DmaTable { segments: Box::new([Segment { iova: 0, stride: 0 }; MAX_POOLS + 1]), mapped: Vec::new() }
+    }
+
+    /// Maps `pool` through `mapper`, unless the table has it already, and returns the IOVA of its first byte.
+    ///
+    /// # Errors
+    /// As [`DmaMapper::map`].
+    pub fn map(&mut self, pool: &Pool, mapper: &Arc<dyn DmaMapper>) -> Result<Iova> {
+        let segment = &mut self.segments[usize::from(pool.number())];
+        if segment.stride == 0 {
+            let mapping = DmaMapping::new(mapper.clone(), pool.region().clone())?;
+            *segment = Segment { iova: mapping.iova().0, stride: pool.stride().into() };
+            self.mapped.push((pool.clone(), Arc::new(mapping)));
+        }
+        Ok(Iova(segment.iova))
+    }
+
+    /// IOVA of the first byte of the buffer `slot`; `None` if the device cannot reach it.
+    #[inline(always)]
+    pub(crate) fn buffer(&self, slot: u32) -> Option<u64> {
+        let segment = &self.segments[slot::pool(slot)];
+        (segment.stride != 0).then(|| segment.iova + u64::from(slot::index(slot)) * segment.stride)
+    }
+}
+
+impl Default for DmaTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for DmaTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.mapped.iter().map(|(pool, mapping)| (pool.number(), mapping.iova()))).finish()
     }
 }

@@ -1,8 +1,40 @@
 //! Packet memory: huge-page regions, DMA mapping, packet pools and packets.
+//!
+//! [`region`] gets memory, [`dma`] makes it known to a device, [`Pool`] cuts it into buffers, a [`Packet`] owns one of them, and
+//! [`buffers`] holds those that a card has. No networking here: what is in a frame, and what a descriptor looks like, is others'
+//! business.
+//!
+//! ```
+//! use gannet_mempool::{Burst, Pool, PoolOptions};
+//!
+//! let pool = Pool::new(&PoolOptions { buffers: 1024, ..PoolOptions::default() })?;
+//! let mut burst = Burst::new(32);
+//! assert!(pool.alloc_bulk(&mut burst, 32));
+//! for packet in burst.iter_mut() {
+//!     packet.append(60)?.fill(0);
+//! }
+//! assert_eq!(pool.census().out, 32);
+//! drop(burst);
+//! assert_eq!(pool.census().out, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod burst;
+mod cache;
 mod error;
+mod packet;
+mod pool;
+mod slot;
+mod table;
+mod thread;
 
+pub mod buffers;
 pub mod dma;
 pub mod region;
 
+pub use burst::{Burst, MAX_BURST};
+pub use cache::CacheStats;
 pub use error::{Error, Result};
+pub use packet::{Checksum, Flags, L3, L4, Metadata, NoRoom, Packet};
+pub use pool::{Census, Pool, PoolOptions};
+pub use thread::MAX_THREADS;

@@ -1,0 +1,109 @@
+//! The buffers in a card's hands: the software side of a descriptor ring.
+//!
+//! ```text
+//!   slots: [ .... | buffer buffer buffer buffer | .... ]      positions run free and are masked
+//!                 ^ tail: next to come back     ^ head: next to be given to the card
+//! ```
+//!
+//! Buffer and descriptor of one position belong together. [`RxBuffers`] arms buffers of its pool at the head and takes filled ones as
+//! packets at the tail; [`TxBuffers`] takes packets in at the head and releases sent ones at the tail. The drivers, which may
+//! not use `unsafe`, say through closures what the descriptors say; that a buffer has one owner is settled here.
+#![allow(unsafe_code)]
+
+mod rx;
+mod tx;
+
+pub use rx::{Arrival, RxBuffers};
+pub use tx::TxBuffers;
+
+use crate::cache::copy_slots;
+use crate::pool::{self, MAX_GIVE};
+use crate::slot;
+use crate::table;
+use crate::{Error, Result};
+
+/// A power of two of places for buffers. Dropping it brings them home.
+#[derive(Debug)]
+struct Places {
+    /// `slots[position & mask]` for `tail <= position < head` (modulo 2^32) are out of their pool and owned by this ring.
+    slots: Box<[u32]>,
+    mask: u32,
+    head: u32,
+    tail: u32,
+}
+
+impl Places {
+    fn new(places: u32) -> Result<Places> {
+        if !places.is_power_of_two() || places > 1 << 16 {
+            return Err(Error::Invalid(format!("a ring of {places} buffers: a power of two up to 65536 is possible")));
+        }
+        Ok(Places { slots: vec![0; places as usize].into(), mask: places - 1, head: 0, tail: 0 })
+    }
+
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        self.head.wrapping_sub(self.tail)
+    }
+
+    #[inline(always)]
+    fn room(&self) -> u32 {
+        self.mask + 1 - self.len()
+    }
+
+    #[inline(always)]
+    fn at(&self, position: u32) -> *const u32 {
+        // SAFETY: the masked position is below the length.
+        unsafe { self.slots.as_ptr().add((position & self.mask) as usize) }
+    }
+
+    #[inline(always)]
+    fn at_mut(&mut self, position: u32) -> *mut u32 {
+        // SAFETY: as in `at`.
+        unsafe { self.slots.as_mut_ptr().add((position & self.mask) as usize) }
+    }
+
+    /// Places from `position` to the end of the array.
+    #[inline(always)]
+    fn until_wrap(&self, position: u32) -> u32 {
+        self.mask + 1 - (position & self.mask)
+    }
+
+    /// Brings the `count` oldest buffers home (at most those there are), in bulk.
+    #[inline(always)]
+    fn release(&mut self, count: u32) {
+        let mut left = count.min(self.len());
+        while left > 0 {
+            let run = left.min(self.until_wrap(self.tail)).min(MAX_GIVE as u32);
+            self.release_run(run);
+            left -= run;
+        }
+    }
+
+    /// [`Self::release`] for 1 to `MAX_GIVE` filled places that do not wrap.
+    #[inline(always)]
+    fn release_run(&mut self, count: u32) {
+        let places = self.at(self.tail);
+        // SAFETY: the caller checked that `count` places from the tail on are filled and do not wrap.
+        let slots = unsafe { std::slice::from_raw_parts(places, count as usize) };
+        let first = slots[0];
+        let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
+        if slot::same_pool(difference) {
+            let entry = table::entry(first);
+            // SAFETY: the ring owns these buffers, all of `first`'s pool, and forgets them below.
+            unsafe { entry.pool().give(slots.len(), |space| copy_slots(places, space, count as usize)) };
+            pool::finish_give(entry);
+        } else {
+            for &slot in slots {
+                // SAFETY: the ring owns the buffer and forgets it below.
+                unsafe { pool::give_one(slot) };
+            }
+        }
+        self.tail = self.tail.wrapping_add(count);
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.release(self.len());
+    }
+}

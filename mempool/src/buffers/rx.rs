@@ -1,0 +1,152 @@
+//! Buffers that wait for frames.
+
+use super::Places;
+use crate::Result;
+use crate::burst::Burst;
+use crate::packet::{Metadata, Packet};
+use crate::pool::{self, Pool};
+use crate::slot;
+
+/// The buffers of a receive queue, all of one pool. Dropping it brings them home, so whoever drops it has stopped the card.
+#[derive(Debug)]
+pub struct RxBuffers {
+    places: Places,
+    pool: Pool,
+}
+
+/// What a driver read in a receive descriptor.
+#[derive(Debug, Clone, Copy)]
+pub enum Arrival {
+    /// The card still has it.
+    Pending,
+    /// A frame of `len` bytes. What is beyond the buffer's data room is cut off: the driver has checked before.
+    Frame {
+        /// Bytes.
+        len: u16,
+        /// What the card found out.
+        metadata: Metadata,
+    },
+    /// Nothing to hand on; the buffer goes home.
+    Discard,
+}
+
+impl RxBuffers {
+    /// `places` for buffers of `pool`, none filled.
+    ///
+    /// # Errors
+    /// Not a power of two, or more than 2^16.
+    pub fn new(pool: Pool, places: u32) -> Result<RxBuffers> {
+        Ok(RxBuffers { places: Places::new(places)?, pool })
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Buffers in the card's hands.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.places.len()
+    }
+
+    /// Whether the card has none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.places.len() == 0
+    }
+
+    /// Free places.
+    #[inline(always)]
+    pub fn room(&self) -> u32 {
+        self.places.room()
+    }
+
+    /// Position that the next armed buffer gets.
+    #[inline(always)]
+    pub fn head(&self) -> u32 {
+        self.places.head
+    }
+
+    /// Takes `count` free buffers from the pool (at most as many as there is room for) and has `arm` write their descriptors: it gets the
+    /// position and the offset of the buffer's data in the pool's region.
+    ///
+    /// Returns how many were armed. Fewer than wanted means that the pool ran dry: it gives a run of places all or none.
+    #[inline(always)]
+    pub fn arm(&mut self, count: u32, mut arm: impl FnMut(u32, u64)) -> u32 {
+        let count = count.min(self.room());
+        let before_wrap = count.min(self.places.until_wrap(self.places.head));
+        let mut armed = self.arm_run(before_wrap, &mut arm);
+        if armed == before_wrap && count > before_wrap {
+            armed += self.arm_run(count - before_wrap, &mut arm);
+        }
+        armed
+    }
+
+    /// [`Self::arm`] for places that are free and do not wrap, all or none.
+    #[inline(always)]
+    fn arm_run(&mut self, count: u32, arm: &mut impl FnMut(u32, u64)) -> u32 {
+        let shared = self.pool.shared();
+        let head = self.places.head;
+        let places = self.places.at_mut(head);
+        // SAFETY: `count` places from the head on are free and do not wrap (the caller's arithmetic).
+        if count == 0 || !unsafe { shared.take(places, count as usize) } {
+            return 0;
+        }
+        let stride = u64::from(shared.stride());
+        let headroom = u64::from(shared.headroom());
+        for at in 0..count {
+            // SAFETY: `take` has initialised `count` places.
+            let slot = unsafe { *places.add(at as usize) };
+            arm(head.wrapping_add(at), u64::from(slot::index(slot)) * stride + headroom);
+        }
+        self.places.head = head.wrapping_add(count);
+        count
+    }
+
+    /// Takes up to `max` buffers from the tail, as long as `inspect` says that the card is done with the position it gets, and appends the
+    /// frames to `burst` as packets. Returns the number of positions passed, discarded ones included.
+    #[inline(always)]
+    pub fn receive(&mut self, burst: &mut Burst, max: u32, inspect: impl FnMut(u32) -> Arrival) -> u32 {
+        let start = self.places.tail;
+        let end = start.wrapping_add(max.min(self.len()).min(burst.room() as u32));
+        burst.extend_within_room(Arrivals { buffers: self, end, inspect });
+        self.places.tail.wrapping_sub(start)
+    }
+}
+
+/// The frames from the tail on, as packets.
+struct Arrivals<'a, F> {
+    buffers: &'a mut RxBuffers,
+    /// At most the head: places before it are filled.
+    end: u32,
+    inspect: F,
+}
+
+impl<F: FnMut(u32) -> Arrival> Iterator for Arrivals<'_, F> {
+    type Item = Packet;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Packet> {
+        let RxBuffers { places, pool } = &mut *self.buffers;
+        while places.tail != self.end {
+            let arrival = (self.inspect)(places.tail);
+            if let Arrival::Pending = arrival {
+                return None;
+            }
+            // SAFETY: the place is filled: `end` is not beyond the head.
+            let slot = unsafe { *places.at(places.tail) };
+            places.tail = places.tail.wrapping_add(1);
+            let Arrival::Frame { len, metadata } = arrival else {
+                // SAFETY: the ring owned the buffer and has just passed it.
+                unsafe { pool::give_one(slot) };
+                continue;
+            };
+            let shared = pool.shared();
+            let len = len.min(shared.data_room());
+            // SAFETY: the ring owned the buffer, one of `pool`, and has just passed it on; the length is within its room.
+            return Some(unsafe { Packet::received(slot, shared.headroom(), len, metadata) });
+        }
+        None
+    }
+}

@@ -1,0 +1,89 @@
+//! Buffers on their way to the wire.
+
+use std::ops::RangeInclusive;
+
+use super::Places;
+use crate::Result;
+use crate::burst::Burst;
+use crate::dma::DmaTable;
+
+/// The buffers of a transmit queue, of any pools. Dropping it brings them home, so whoever drops it has stopped the card.
+#[derive(Debug)]
+pub struct TxBuffers {
+    places: Places,
+}
+
+impl TxBuffers {
+    /// `places`, none filled.
+    ///
+    /// # Errors
+    /// Not a power of two, or more than 2^16.
+    pub fn new(places: u32) -> Result<TxBuffers> {
+        Ok(TxBuffers { places: Places::new(places)? })
+    }
+
+    /// Buffers in the card's hands.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.places.len()
+    }
+
+    /// Whether the card has none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.places.len() == 0
+    }
+
+    /// Position that the next packet gets.
+    #[inline(always)]
+    pub fn head(&self) -> u32 {
+        self.places.head
+    }
+
+    /// Position of the oldest buffer.
+    #[inline(always)]
+    pub fn tail(&self) -> u32 {
+        self.places.tail
+    }
+
+    /// Moves packets from the front of `burst` into the ring while there are places, at most `max`, and has `arm` write their
+    /// descriptors: it gets the position, the IOVA of the data and its length. Returns how many were moved.
+    ///
+    /// Stops before a packet that the card cannot send: one in a pool that `dma` does not know, or with a length outside `lengths`.
+    #[inline(always)]
+    pub fn send(
+        &mut self,
+        burst: &mut Burst,
+        max: u32,
+        dma: &DmaTable,
+        lengths: RangeInclusive<u16>,
+        mut arm: impl FnMut(u32, u64, u16),
+    ) -> u32 {
+        let max = max.min(self.places.room()) as usize;
+        let span = lengths.end() - lengths.start();
+        let start = self.places.head;
+        for packet in burst.iter().take(max) {
+            let slot = packet.slot();
+            let len = packet.len() as u16;
+            let Some(buffer) = dma.buffer(slot) else { break };
+            if len.wrapping_sub(*lengths.start()) > span {
+                break;
+            }
+            let head = self.places.head;
+            // SAFETY: the place is free: no more packets than there is room for are taken.
+            unsafe { *self.places.at_mut(head) = slot };
+            arm(head, buffer + u64::from(packet.offset()), len);
+            self.places.head = head.wrapping_add(1);
+        }
+        let moved = self.places.head.wrapping_sub(start);
+        // The buffers are the ring's now.
+        burst.take_front(moved as usize);
+        moved
+    }
+
+    /// Brings the `count` oldest buffers home (at most those there are), in bulk.
+    #[inline(always)]
+    pub fn release(&mut self, count: u32) {
+        self.places.release(count);
+    }
+}

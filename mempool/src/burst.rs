@@ -1,0 +1,180 @@
+//! A burst: up to [`MAX_BURST`] packets, the unit of all data-path calls.
+//!
+//! ```text
+//!   packets: [ taken ... | packet packet packet | room ....... | beyond the limit ]
+//!                        ^ head                 ^ tail         ^ limit
+//! ```
+//!
+//! Sending takes from the front and leaves the rest, receiving appends at the end. A burst is used again and again; it derefs to a slice
+//! of packets.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
+use std::ptr;
+
+use crate::packet::Packet;
+use crate::pool;
+use crate::slot;
+use crate::table;
+
+/// Most packets a burst holds.
+pub const MAX_BURST: usize = 256;
+
+/// A few packets on their way through the program.
+pub struct Burst {
+    head: usize,
+    tail: usize,
+    limit: usize,
+    /// `packets[head..tail]` are initialised.
+    packets: [MaybeUninit<Packet>; MAX_BURST],
+}
+
+impl Burst {
+    /// An empty burst for at most `limit` packets (1 to [`MAX_BURST`]; what is beyond is cut to that). 32 is a good size.
+    pub fn new(limit: usize) -> Burst {
+        let packets = [const { MaybeUninit::uninit() }; MAX_BURST];
+        Burst { head: 0, tail: 0, limit: limit.clamp(1, MAX_BURST), packets }
+    }
+
+    /// Most packets it takes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Packets that it can still take.
+    #[inline(always)]
+    pub fn room(&self) -> usize {
+        self.limit - (self.tail - self.head)
+    }
+
+    /// Adds a packet at the end, or gives it back if the burst is full.
+    ///
+    /// # Errors
+    /// The packet itself.
+    pub fn push(&mut self, packet: Packet) -> Result<(), Packet> {
+        if self.room() == 0 {
+            return Err(packet);
+        }
+        self.extend_within_room([packet].into_iter());
+        Ok(())
+    }
+
+    /// Takes the packet at the front.
+    pub fn pop_front(&mut self) -> Option<Packet> {
+        if self.head == self.tail {
+            return None;
+        }
+        // SAFETY: packets[head..tail] are initialised and head < tail; moving head makes this the only copy.
+        let packet = unsafe { self.packets[self.head].assume_init_read() };
+        self.take_front(1);
+        Some(packet)
+    }
+
+    /// Frees all packets, in bulk.
+    pub fn clear(&mut self) {
+        let slots = self.slots();
+        let count = slots.len();
+        if count == 0 {
+            return;
+        }
+        let first = slots[0].slot();
+        let difference = slots.iter().fold(0, |difference, packet| difference | packet.slot() ^ first);
+        if slot::same_pool(difference) {
+            let entry = table::entry(first);
+            // SAFETY: the packets own their buffers, all of `first`'s pool; forgotten below, so each comes home once. A burst is no
+            // longer than MAX_GIVE.
+            unsafe {
+                let from = slots.as_ptr();
+                entry.pool().give(count, |space| {
+                    for at in 0..count {
+                        space.add(at).write((*from.add(at)).slot());
+                    }
+                });
+            }
+            pool::finish_give(entry);
+            self.take_front(count);
+        } else {
+            while let Some(packet) = self.pop_front() {
+                drop(packet);
+            }
+        }
+    }
+
+    /// Moves the packets to the start of the array, so that `room` of them fit behind.
+    #[inline(always)]
+    fn make_contiguous_room(&mut self) {
+        if self.head > 0 {
+            self.compact();
+        }
+    }
+
+    #[cold]
+    fn compact(&mut self) {
+        let count = self.tail - self.head;
+        let start = self.packets.as_mut_ptr();
+        // SAFETY: packets[head..tail] are in bounds; the move may overlap, and the old places count as uninitialised afterwards.
+        unsafe { ptr::copy(start.add(self.head), start, count) };
+        (self.head, self.tail) = (0, count);
+    }
+
+    /// Appends packets; `packets` yields at most as many as there is room for (more are dropped, which frees them).
+    #[inline(always)]
+    pub(crate) fn extend_within_room(&mut self, packets: impl Iterator<Item = Packet>) {
+        self.make_contiguous_room();
+        let mut tail = self.tail;
+        for (place, packet) in self.packets[tail..self.limit].iter_mut().zip(packets) {
+            place.write(packet);
+            tail += 1;
+        }
+        self.tail = tail;
+    }
+
+    /// The initialised packets.
+    #[inline(always)]
+    fn slots(&self) -> &[Packet] {
+        // SAFETY: packets[head..tail] are initialised, and head <= tail <= MAX_BURST.
+        unsafe { std::slice::from_raw_parts(self.packets.as_ptr().add(self.head).cast(), self.tail - self.head) }
+    }
+
+    /// Forgets the first `count` packets: their buffers are somebody else's now.
+    #[inline(always)]
+    pub(crate) fn take_front(&mut self, count: usize) {
+        debug_assert!(count <= self.tail - self.head);
+        self.head += count;
+        if self.head == self.tail {
+            (self.head, self.tail) = (0, 0);
+        }
+    }
+}
+
+impl Deref for Burst {
+    type Target = [Packet];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Packet] {
+        self.slots()
+    }
+}
+
+impl DerefMut for Burst {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [Packet] {
+        let count = self.tail - self.head;
+        // SAFETY: as in `slots`, and `&mut self` makes it the only access.
+        unsafe { std::slice::from_raw_parts_mut(self.packets.as_mut_ptr().add(self.head).cast(), count) }
+    }
+}
+
+impl Drop for Burst {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl fmt::Debug for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Burst").field("limit", &self.limit).field("packets", &self.slots()).finish()
+    }
+}

@@ -1,0 +1,242 @@
+//! A core's own stack of free buffers.
+//!
+//! ```text
+//!   entries: [ cold ............ hot ]
+//!                                 ^ len: alloc pops here, free pushes here
+//! ```
+//!
+//! LIFO: the buffer freed last, still in the core's cache, is handed out first. A pool has one for each thread number
+//! ([`crate::thread`]); only the thread with that number touches the entries, others read `len` and the counters.
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use gannet_ring::mpmc::Ring;
+
+/// The cache of one thread in one pool.
+#[derive(Debug)]
+#[repr(align(128))] // two lines: the adjacent-line prefetcher couples them
+pub(crate) struct Cache {
+    len: AtomicU32,
+    allocated: AtomicU64,
+    freed: AtomicU64,
+    refills: AtomicU64,
+    flushes: AtomicU64,
+    failed: AtomicU64,
+    entries: Box<[UnsafeCell<u32>]>,
+}
+
+// SAFETY: `entries` is touched only through the unsafe methods, whose callers promise to be the owning thread (or to hold the
+// cache still); everything else is atomic.
+unsafe impl Sync for Cache {}
+
+/// Counters of one cache, or the sum over several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Buffers handed out.
+    pub allocated: u64,
+    /// Buffers taken back.
+    pub freed: u64,
+    /// Times a cache was filled from the pool's ring.
+    pub refills: u64,
+    /// Times a cache gave its cold half to the pool's ring.
+    pub flushes: u64,
+    /// Allocations refused because the pool was empty.
+    pub failed: u64,
+}
+
+impl std::ops::AddAssign for CacheStats {
+    fn add_assign(&mut self, other: CacheStats) {
+        self.allocated += other.allocated;
+        self.freed += other.freed;
+        self.refills += other.refills;
+        self.flushes += other.flushes;
+        self.failed += other.failed;
+    }
+}
+
+/// Adds to a counter that only this thread writes: no atomic read-modify-write needed.
+#[inline(always)]
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+}
+
+impl Cache {
+    pub(crate) fn new(capacity: u32) -> Cache {
+        Cache {
+            len: AtomicU32::new(0),
+            allocated: AtomicU64::new(0),
+            freed: AtomicU64::new(0),
+            refills: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            entries: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
+        }
+    }
+
+    /// Buffers in it. Acquire: see [`crate::pool`] on counting what is home.
+    pub(crate) fn len(&self) -> u32 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stats(&self) -> CacheStats {
+        CacheStats {
+            allocated: self.allocated.load(Ordering::Relaxed),
+            freed: self.freed.load(Ordering::Relaxed),
+            refills: self.refills.load(Ordering::Relaxed),
+            flushes: self.flushes.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[inline(always)]
+    fn entries(&self) -> *mut u32 {
+        UnsafeCell::raw_get(self.entries.as_ptr())
+    }
+
+    /// Pops `count` buffers into the memory at `out` if it has them.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread; `out` is valid for `count` writes.
+    #[inline(always)]
+    pub(crate) unsafe fn pop(&self, out: *mut u32, count: usize) -> bool {
+        let len = self.len.load(Ordering::Relaxed) as usize;
+        if count > len {
+            return false;
+        }
+        let rest = len - count;
+        // SAFETY: entries[rest..len] lie inside, hold free buffers, and are touched by this thread only; `out` per contract.
+        unsafe { copy_slots(self.entries().add(rest), out, count) };
+        self.len.store(rest as u32, Ordering::Release);
+        add(&self.allocated, count as u64);
+        true
+    }
+
+    /// Room for `count` buffers on top, to be written before [`Self::commit`]; `None` if they do not fit.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread.
+    #[inline(always)]
+    pub(crate) unsafe fn reserve(&self, count: usize) -> Option<*mut u32> {
+        let len = self.len.load(Ordering::Relaxed) as usize;
+        if len + count > self.capacity() {
+            return None;
+        }
+        // SAFETY: `len + count` is within the entries (checked above).
+        Some(unsafe { self.entries().add(len) })
+    }
+
+    /// Makes `count` buffers written at [`Self::reserve`] part of the cache.
+    ///
+    /// The store of `len` is the last access to the pool's memory: whoever sees it may find all buffers home and free the pool.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread, has reserved `count` and written that many free buffers of this pool.
+    #[inline(always)]
+    pub(crate) unsafe fn commit(&self, count: usize) {
+        add(&self.freed, count as u64);
+        let len = self.len.load(Ordering::Relaxed);
+        self.len.store(len + count as u32, Ordering::Release);
+    }
+
+    /// Fills the cache from `ring` so that `count` can be popped and half of it stays; as far as the ring can.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn refill(&self, ring: &Ring<u32>, count: usize) {
+        let len = self.len.load(Ordering::Relaxed) as usize;
+        let wanted = (count + self.capacity() / 2).min(self.capacity()).saturating_sub(len);
+        // SAFETY: entries[len..len + wanted] lie inside and hold nothing; only this thread touches them.
+        let space = unsafe { std::slice::from_raw_parts_mut(self.entries().add(len), wanted) };
+        let got = ring.dequeue_burst(space);
+        if got > 0 {
+            add(&self.refills, 1);
+            self.len.store((len + got) as u32, Ordering::Release);
+        }
+    }
+
+    /// Gives the cold half to `ring`, so that at least half of the cache is room.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn flush(&self, ring: &Ring<u32>) {
+        let len = self.len.load(Ordering::Relaxed) as usize;
+        let keep = len / 2;
+        // SAFETY: the owning thread alone touches the entries.
+        unsafe { self.give_coldest(ring, len - keep) };
+        add(&self.flushes, 1);
+    }
+
+    /// Gives everything to `ring`.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread, or that thread has ended.
+    pub(crate) unsafe fn flush_all(&self, ring: &Ring<u32>) {
+        // SAFETY: as promised by the caller.
+        unsafe { self.give_coldest(ring, self.len.load(Ordering::Relaxed) as usize) };
+    }
+
+    /// # Safety
+    /// As [`Self::flush_all`]; `count` is at most `len`.
+    unsafe fn give_coldest(&self, ring: &Ring<u32>, count: usize) {
+        let len = self.len.load(Ordering::Relaxed) as usize;
+        debug_assert!(count <= len);
+        let mut moved = [0; 64];
+        let mut done = 0;
+        // In pieces through the stack: the count must be down before the ring's is up (a buffer counted twice could make
+        // the pool look complete), but then the entries must not be read any more.
+        while done < count {
+            let piece = moved.len().min(count - done);
+            let rest = len - done - piece;
+            // SAFETY: `piece + rest` is the current length; source, destination and `moved` are in bounds, the move may overlap.
+            unsafe {
+                ptr::copy_nonoverlapping(self.entries(), moved.as_mut_ptr(), piece);
+                ptr::copy(self.entries().add(piece), self.entries(), rest);
+            }
+            self.len.store(rest as u32, Ordering::Release);
+            // The ring has room for all buffers of the pool.
+            let fits = ring.enqueue_bulk(&moved[..piece]);
+            debug_assert!(fits);
+            done += piece;
+        }
+    }
+
+    /// Counts buffers that went around the cache, straight from or to the ring, and refused allocations.
+    pub(crate) fn count_bypass(&self, allocated: usize, freed: usize, failed: usize) {
+        add(&self.allocated, allocated as u64);
+        add(&self.freed, freed as u64);
+        add(&self.failed, failed as u64);
+    }
+}
+
+/// Copies buffer numbers. Short runs inline, since a call to memcpy costs more than they do.
+///
+/// # Safety
+/// `from` is valid for `count` reads, `to` for `count` writes, and they do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy_slots(from: *const u32, to: *mut u32, count: usize) {
+    const CHUNK: usize = 8;
+    let whole = count & !(CHUNK - 1);
+    let mut at = 0;
+    // SAFETY: `at + CHUNK <= whole <= count` in the first loop, `at < count` in the second.
+    unsafe {
+        while at < whole {
+            to.add(at).cast::<[u32; CHUNK]>().write_unaligned(from.add(at).cast::<[u32; CHUNK]>().read_unaligned());
+            at += CHUNK;
+        }
+        while at < count {
+            to.add(at).write(from.add(at).read());
+            at += 1;
+        }
+    }
+}

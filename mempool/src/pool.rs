@@ -1,0 +1,399 @@
+//! Packet pools: equal buffers in one region, a shared ring of free ones, a cache for each core.
+//!
+//! ```text
+//!             ┌───────────── region, mapped once for DMA ─────────────┐
+//!             │ headroom | data room │ headroom | data room │ ...     │   buffer i = base + i * stride
+//!             └───────────────────────────────────────────────────────┘
+//!   free buffers, by slot number:
+//!      caches[thread]  LIFO, one a core  ◄── refill, flush ──►  ring (MPMC, holds all)
+//! ```
+//!
+//! Every buffer is in exactly one place: the ring, a cache, a [`crate::BufferRing`] (in a card's hands) or a
+//! [`Packet`](crate::Packet). A pool is freed when its last handle is gone *and* all buffers are home.
+//!
+//! Counting what is home happens while others free. It cannot count a buffer twice: buffers only move from caches to the ring then (no
+//! handle, no allocation), a cache lowers its length before the ring raises its own, and the ring is read first. So "all are
+//! home" is never said too early.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use gannet_ring::mpmc::Ring;
+
+use crate::burst::Burst;
+use crate::cache::{Cache, CacheStats};
+use crate::error::{Error, Result};
+use crate::packet::Packet;
+use crate::region::{Region, RegionOptions};
+use crate::slot::{self, MAX_BUFFERS};
+use crate::table;
+use crate::thread::{self, MAX_THREADS};
+
+/// How to make a [`Pool`].
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// Number of buffers, 1 to 16,777,216. Enough for all descriptors of all rings, the caches of all cores and what the application
+    /// holds.
+    pub buffers: u32,
+    /// Bytes of a frame that a buffer holds, 64 to 16,384.
+    pub data_room: u16,
+    /// Bytes before the frame, room for headers to prepend; at most 4,096.
+    pub headroom: u16,
+    /// Free buffers that a core keeps for itself, 0 to 65,536. Half of it is moved at a time.
+    pub cache: u32,
+    /// Where the memory comes from.
+    pub region: RegionOptions,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        PoolOptions { buffers: 8192, data_room: 2048, headroom: 128, cache: 512, region: RegionOptions::default() }
+    }
+}
+
+impl PoolOptions {
+    fn check(&self) -> Result<()> {
+        let range = |name: &str, value: u32, low: u32, high: u32| match (low..=high).contains(&value) {
+            true => Ok(()),
+            false => Err(Error::Invalid(format!("a pool's {name} of {value}: {low} to {high} is possible"))),
+        };
+        range("buffers", self.buffers, 1, MAX_BUFFERS)?;
+        range("data_room", self.data_room.into(), 64, 16_384)?;
+        range("headroom", self.headroom.into(), 0, 4_096)?;
+        range("cache", self.cache, 0, 65_536)
+    }
+
+    /// Bytes from one buffer to the next: whole cache lines, and an odd number of them. A power of two would put the first line of
+    /// every frame into the same few sets of the core's cache.
+    fn stride(&self) -> u32 {
+        const LINE: u32 = 64;
+        let lines = (u32::from(self.headroom) + u32::from(self.data_room)).div_ceil(LINE);
+        (lines | 1) * LINE
+    }
+}
+
+/// What all handles of a pool share; lives in the table of pools.
+pub(crate) struct Shared {
+    number: u8,
+    handles: AtomicU32,
+    buffers: u32,
+    headroom: u16,
+    data_room: u16,
+    stride: u32,
+    free: Ring<u32>,
+    caches: Box<[Cache]>,
+    region: Arc<Region>,
+}
+
+impl Shared {
+    fn new(number: u8, options: &PoolOptions) -> Result<Shared> {
+        let stride = options.stride();
+        let region = Region::new(options.buffers as usize * stride as usize, options.region)?;
+        let free = Ring::with_capacity((options.buffers as usize).next_power_of_two().max(2))
+            .map_err(|e| Error::Invalid(e.to_string()))?;
+        for index in 0..options.buffers {
+            let fits = free.enqueue_bulk(&[slot::new(number, index)]);
+            debug_assert!(fits);
+        }
+        Ok(Shared {
+            number,
+            handles: AtomicU32::new(1),
+            buffers: options.buffers,
+            headroom: options.headroom,
+            data_room: options.data_room,
+            stride,
+            free,
+            caches: (0..MAX_THREADS).map(|_| Cache::new(options.cache)).collect(),
+            region,
+        })
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    pub(crate) fn stride(&self) -> u32 {
+        self.stride
+    }
+
+    /// Bytes of a buffer that packets may use: headroom and data room.
+    #[inline(always)]
+    pub(crate) fn buffer_room(&self) -> u32 {
+        u32::from(self.headroom) + u32::from(self.data_room)
+    }
+
+    #[inline(always)]
+    pub(crate) fn headroom(&self) -> u16 {
+        self.headroom
+    }
+
+    #[inline(always)]
+    pub(crate) fn data_room(&self) -> u16 {
+        self.data_room
+    }
+
+    /// Whether all buffers are in the ring and the caches. The ring is read first, see the head of this file.
+    pub(crate) fn is_complete(&self) -> bool {
+        let ring = self.free.len();
+        ring + self.cached() == self.buffers as usize
+    }
+
+    fn cached(&self) -> usize {
+        self.caches.iter().map(|cache| cache.len() as usize).sum()
+    }
+
+    pub(crate) fn flush_cache(&self, thread: usize) {
+        if let Some(cache) = self.caches.get(thread) {
+            // SAFETY: called by the thread of that number only, at its end (`thread::Guard`).
+            unsafe { cache.flush_all(&self.free) };
+        }
+    }
+
+    /// Takes `count` free buffers, all or none.
+    ///
+    /// # Safety
+    /// `out` is valid for `count` writes.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&self, out: *mut u32, count: usize) -> bool {
+        if let Some(cache) = self.caches.get(thread::index()) {
+            // SAFETY: this thread's cache; `out` per contract.
+            if unsafe { cache.pop(out, count) } {
+                return true;
+            }
+        }
+        // SAFETY: per contract.
+        unsafe { self.take_slow(out, count) }
+    }
+
+    /// # Safety
+    /// As [`Self::take`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn take_slow(&self, out: *mut u32, count: usize) -> bool {
+        let cache = self.caches.get(thread::index());
+        if let Some(cache) = cache {
+            // SAFETY: this thread's cache; `out` per contract.
+            unsafe {
+                cache.refill(&self.free, count);
+                if cache.pop(out, count) {
+                    return true;
+                }
+            }
+        }
+        // More than the cache can hold, or no cache, or the ring ran dry: put the cache's back so that all free ones count.
+        if let Some(cache) = cache {
+            // SAFETY: this thread's cache.
+            unsafe { cache.flush_all(&self.free) };
+        }
+        // SAFETY: `out` is valid for `count` writes, and u32 has no invalid values to be seen: the ring only writes.
+        let space = unsafe {
+            out.write_bytes(0, count);
+            std::slice::from_raw_parts_mut(out, count)
+        };
+        let got = self.free.dequeue_bulk(space);
+        if let Some(cache) = cache {
+            cache.count_bypass(if got { count } else { 0 }, 0, usize::from(!got));
+        }
+        got
+    }
+
+    /// Brings buffers of this pool home. `fill` writes all `count` of them to where it is told.
+    ///
+    /// # Safety
+    /// `fill` initialises `count` slots, all of this pool, all out of it and in the caller's hands, none twice.
+    #[inline(always)]
+    pub(crate) unsafe fn give(&self, count: usize, fill: impl Fn(*mut u32)) {
+        if let Some(cache) = self.caches.get(thread::index()) {
+            // SAFETY: this thread's cache; `fill` writes what it has been given room for.
+            unsafe {
+                if let Some(space) = cache.reserve(count) {
+                    fill(space);
+                    cache.commit(count);
+                    return;
+                }
+            }
+        }
+        // SAFETY: per contract.
+        unsafe { self.give_slow(count, fill) }
+    }
+
+    /// # Safety
+    /// As [`Self::give`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_slow(&self, count: usize, fill: impl Fn(*mut u32)) {
+        if let Some(cache) = self.caches.get(thread::index()) {
+            // SAFETY: this thread's cache; `fill` writes what it has been given room for.
+            unsafe {
+                cache.flush(&self.free);
+                if let Some(space) = cache.reserve(count) {
+                    fill(space);
+                    cache.commit(count);
+                    return;
+                }
+            }
+            cache.count_bypass(0, count, 0);
+        }
+        // No cache, or a burst larger than its free half. No burst and no run of a ring is longer than this.
+        let mut slots = [MaybeUninit::<u32>::uninit(); MAX_GIVE];
+        debug_assert!(count <= MAX_GIVE);
+        fill(slots.as_mut_ptr().cast());
+        // SAFETY: `fill` has initialised the first `count`.
+        let slots = unsafe { std::slice::from_raw_parts(slots.as_ptr().cast::<u32>(), count) };
+        let fits = self.free.enqueue_bulk(slots);
+        debug_assert!(fits);
+    }
+}
+
+/// Most buffers that [`Shared::give`] takes at once.
+pub(crate) const MAX_GIVE: usize = 256;
+
+/// Brings one buffer home, whichever pool it is of.
+///
+/// # Safety
+/// The buffer is out and in the caller's hands, who does not use it after.
+#[inline(always)]
+pub(crate) unsafe fn give_one(slot: u32) {
+    let entry = table::entry(slot);
+    // SAFETY: the buffer is in the caller's hands until `give` stores it; the write has room for one.
+    unsafe { entry.pool().give(1, |space| space.write(slot)) };
+    finish_give(entry);
+}
+
+/// After a give: a pool whose last handle is gone may be complete now.
+#[inline(always)]
+pub(crate) fn finish_give(entry: &table::Entry) {
+    if entry.closing.load(Ordering::Relaxed) {
+        table::sweep();
+    }
+}
+
+/// A handle to a pool. Cloning gives another handle to the same pool.
+pub struct Pool {
+    shared: &'static Shared,
+}
+
+impl Pool {
+    /// Gets the memory and makes all buffers free.
+    ///
+    /// # Errors
+    /// Options out of range (the text says the range), no memory, or 255 pools already.
+    pub fn new(options: &PoolOptions) -> Result<Pool> {
+        options.check()?;
+        // The reference is good for as long as a handle exists: the table frees a pool only after `close`.
+        let shared = table::enter(|number| Shared::new(number, options))?;
+        Ok(Pool { shared })
+    }
+
+    /// Takes one buffer; `None` if the pool is empty.
+    #[inline]
+    pub fn alloc(&self) -> Option<Packet> {
+        let mut slot = 0;
+        // SAFETY: one slot of room; the slot taken is out now and becomes exactly one packet.
+        unsafe { self.shared.take(&mut slot, 1).then(|| Packet::from_slot(slot, self.shared.headroom)) }
+    }
+
+    /// Takes `count` buffers into `burst`, all or none. False if the pool has fewer or the burst has no room for them.
+    #[inline]
+    pub fn alloc_bulk(&self, burst: &mut Burst, count: usize) -> bool {
+        if burst.room() < count {
+            return false;
+        }
+        let mut slots = [MaybeUninit::<u32>::uninit(); crate::MAX_BURST];
+        // SAFETY: a burst's room, and so `count`, is at most MAX_BURST; `take` initialises `count` slots if it says so.
+        unsafe {
+            if !self.shared.take(slots.as_mut_ptr().cast(), count) {
+                return false;
+            }
+            let headroom = self.shared.headroom;
+            let packets = slots.iter().take(count).map(|slot| Packet::from_slot(slot.assume_init(), headroom));
+            burst.extend_within_room(packets);
+        }
+        true
+    }
+
+    pub(crate) fn shared(&self) -> &'static Shared {
+        self.shared
+    }
+
+    /// Its number, 1 to 255: what packets carry.
+    pub fn number(&self) -> u8 {
+        self.shared.number
+    }
+
+    /// The memory, for mapping it.
+    pub fn region(&self) -> &Arc<Region> {
+        &self.shared.region
+    }
+
+    /// Bytes of a frame that a buffer holds.
+    pub fn data_room(&self) -> u16 {
+        self.shared.data_room
+    }
+
+    /// Bytes before a new packet's data.
+    pub fn headroom(&self) -> u16 {
+        self.shared.headroom
+    }
+
+    /// Bytes from one buffer to the next.
+    pub fn stride(&self) -> u32 {
+        self.shared.stride
+    }
+
+    /// Where the buffers are. Exact when nobody uses the pool, a snapshot otherwise.
+    pub fn census(&self) -> Census {
+        let ring = self.shared.free.len() as u32;
+        let cached = self.shared.cached() as u32;
+        let total = self.shared.buffers;
+        Census { total, ring, cached, out: total.saturating_sub(ring + cached) }
+    }
+
+    /// What the caches have done so far, all cores together.
+    pub fn stats(&self) -> CacheStats {
+        let mut sum = CacheStats::default();
+        for cache in &self.shared.caches {
+            sum += cache.stats();
+        }
+        sum
+    }
+}
+
+impl Clone for Pool {
+    fn clone(&self) -> Self {
+        self.shared.handles.fetch_add(1, Ordering::Relaxed);
+        Pool { shared: self.shared }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let number = self.shared.number;
+        // AcqRel, as in any reference count: the last one out sees what the others did.
+        if self.shared.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            table::close(number);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("number", &self.shared.number).field("census", &self.census()).finish()
+    }
+}
+
+/// Where the buffers of a pool are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// All of them.
+    pub total: u32,
+    /// Free, in the shared ring.
+    pub ring: u32,
+    /// Free, in the cores' caches.
+    pub cached: u32,
+    /// Out: in cards' rings and in packets.
+    pub out: u32,
+}

@@ -1,0 +1,134 @@
+//! The table of pools: from the eight bits in a packet to the pool.
+//!
+//! A static array, so that a packet need carry no pointer and finding its data is two loads. An entry is written when a pool is
+//! made and cleared when it is freed; a packet keeps its pool alive, so for whoever holds a packet the entry stands.
+//!
+//! A pool whose last handle is gone lives on as *closing* until its buffers are home. [`sweep`] frees such pools.
+#![allow(unsafe_code)]
+
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::error::{Error, Result};
+use crate::pool::Shared;
+use crate::slot::{self, MAX_POOLS};
+
+/// What the data path needs to know of a pool.
+pub(crate) struct Entry {
+    /// First byte of buffer 0.
+    base: AtomicPtr<u8>,
+    /// Bytes from one buffer to the next.
+    stride: AtomicU32,
+    /// The last handle is gone.
+    pub(crate) closing: AtomicBool,
+    pool: AtomicPtr<Shared>,
+}
+
+static TABLE: [Entry; MAX_POOLS + 1] = [const {
+    Entry {
+        base: AtomicPtr::new(ptr::null_mut()),
+        stride: AtomicU32::new(0),
+        closing: AtomicBool::new(false),
+        pool: AtomicPtr::new(ptr::null_mut()),
+    }
+}; MAX_POOLS + 1];
+
+/// Held while pools are made, closed, flushed or freed.
+static REGISTRY: Mutex<()> = Mutex::new(());
+
+fn registry() -> MutexGuard<'static, ()> {
+    REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Entry {
+    /// First byte of the buffer `slot`.
+    ///
+    /// # Safety
+    /// The buffer `slot` is out of its pool, in the caller's hands: that keeps the pool and this entry alive.
+    #[inline(always)]
+    pub(crate) unsafe fn buffer(&self, slot: u32) -> *mut u8 {
+        // Relaxed: the entry was written before the packet was made, and the packet's way here ordered that.
+        let offset = slot::index(slot) as usize * self.stride.load(Ordering::Relaxed) as usize;
+        // SAFETY: the index is below the pool's count, so the buffer lies in the pool's region.
+        unsafe { self.base.load(Ordering::Relaxed).add(offset) }
+    }
+
+    /// The pool of a buffer that is out.
+    ///
+    /// # Safety
+    /// A buffer of this pool is in the caller's hands and stays there while the reference is used, or its last use is the store
+    /// that brings the buffer home.
+    #[inline(always)]
+    pub(crate) unsafe fn pool(&self) -> &Shared {
+        // SAFETY: set before any buffer was handed out, cleared only when all are home.
+        unsafe { &*self.pool.load(Ordering::Relaxed) }
+    }
+}
+
+/// The entry of a slot's pool.
+#[inline(always)]
+pub(crate) fn entry(slot: u32) -> &'static Entry {
+    // Eight bits index 256 entries: the check is optimised away.
+    &TABLE[slot::pool(slot)]
+}
+
+/// Makes a pool with a free number and enters it.
+pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<&'static Shared> {
+    sweep();
+    let _guard = registry();
+    let number = (1..=MAX_POOLS)
+        .find(|&number| TABLE[number].pool.load(Ordering::Relaxed).is_null())
+        .ok_or(Error::TooManyPools { max: MAX_POOLS })?;
+    let pool = Box::new(make(number as u8)?);
+    let entry = &TABLE[number];
+    entry.base.store(pool.region().base().as_ptr(), Ordering::Relaxed);
+    entry.stride.store(pool.stride(), Ordering::Relaxed);
+    entry.closing.store(false, Ordering::Relaxed);
+    let pool = Box::into_raw(pool);
+    entry.pool.store(pool, Ordering::Release);
+    // SAFETY: just made from a box, freed only by `sweep` after the last handle has called `close`.
+    Ok(unsafe { &*pool })
+}
+
+/// Marks a pool whose last handle is gone and frees it if its buffers are home.
+pub(crate) fn close(number: u8) {
+    TABLE[number as usize].closing.store(true, Ordering::SeqCst);
+    sweep();
+}
+
+/// Frees the closing pools whose buffers are all home.
+#[cold]
+#[inline(never)]
+pub(crate) fn sweep() {
+    let _guard = registry();
+    for entry in &TABLE[1..] {
+        let pool = entry.pool.load(Ordering::Acquire);
+        if pool.is_null() || !entry.closing.load(Ordering::SeqCst) {
+            continue;
+        }
+        // SAFETY: not null, so not freed; only this function frees, under the lock.
+        if unsafe { &*pool }.is_complete() {
+            entry.pool.store(ptr::null_mut(), Ordering::Relaxed);
+            entry.base.store(ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: from Box::into_raw in `enter`. No handle is left (closing), no buffer is out (complete), and whoever brought the
+            // last one home did not touch the pool after the store that `is_complete` has seen (see `Cache::commit`).
+            drop(unsafe { Box::from_raw(pool) });
+        }
+    }
+}
+
+/// Empties the caches of a thread that ends.
+pub(crate) fn flush_caches(thread: usize) {
+    {
+        let _guard = registry();
+        for entry in &TABLE[1..] {
+            let pool = entry.pool.load(Ordering::Acquire);
+            if !pool.is_null() {
+                // SAFETY: not null, so not freed, and pools are freed under the lock only; the caller is the thread of that number.
+                unsafe { (*pool).flush_cache(thread) };
+            }
+        }
+    }
+    sweep();
+}
