@@ -16,8 +16,12 @@ const IN_LINE_BYTES: usize = 512;
 #[inline(always)]
 pub(crate) unsafe fn copy_elements<T>(src: *const T, dst: *mut T, count: usize) {
     let bytes = count * size_of::<T>();
-    if bytes > IN_LINE_BYTES {
+    if count == 1 {
+        // A size the compiler knows, so a plain load and store.
         // SAFETY: the caller's contract is this function's.
+        unsafe { ptr::copy_nonoverlapping(src, dst, 1) }
+    } else if bytes > IN_LINE_BYTES {
+        // SAFETY: as above.
         unsafe { ptr::copy_nonoverlapping(src, dst, count) }
     } else {
         // SAFETY: `bytes` is the size of the `count` elements the caller vouches for.
