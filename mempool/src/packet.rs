@@ -11,7 +11,6 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::mem;
 use std::num::NonZeroU32;
 
 use crate::pool;
@@ -149,14 +148,6 @@ impl Packet {
         // SAFETY: pool numbers start at 1, so no slot is 0.
         let slot = unsafe { NonZeroU32::new_unchecked(slot) };
         Packet { slot, offset: headroom, len, metadata }
-    }
-
-    /// Takes the buffer out without bringing it home. The caller owns it now.
-    #[inline(always)]
-    pub(crate) fn into_slot(self) -> u32 {
-        let slot = self.slot.get();
-        mem::forget(self);
-        slot
     }
 
     #[inline(always)]
