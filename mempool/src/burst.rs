@@ -17,7 +17,6 @@ use std::ptr;
 use crate::packet::Packet;
 use crate::pool;
 use crate::slot;
-use crate::table;
 
 /// Most packets a burst holds.
 pub const MAX_BURST: usize = 256;
@@ -82,18 +81,16 @@ impl Burst {
         let first = slots[0].slot();
         let difference = slots.iter().fold(0, |difference, packet| difference | packet.slot() ^ first);
         if slot::same_pool(difference) {
-            let entry = table::entry(first);
             // SAFETY: the packets own their buffers, all of `first`'s pool; forgotten below, so each comes home once. A burst is no
             // longer than MAX_GIVE.
             unsafe {
                 let from = slots.as_ptr();
-                entry.pool().give(count, |space| {
+                pool::give(first, count, |space| {
                     for at in 0..count {
                         space.add(at).write((*from.add(at)).slot());
                     }
                 });
             }
-            pool::finish_give(entry);
             self.take_front(count);
         } else {
             while let Some(packet) = self.pop_front() {

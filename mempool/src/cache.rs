@@ -9,28 +9,85 @@
 //! ([`crate::thread`]); only the thread with that number touches the entries, others read `len` and the counters.
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
-use std::ptr;
+use std::alloc::{self, Layout};
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use gannet_ring::mpmc::Ring;
 
-/// The cache of one thread in one pool.
+use crate::error::{Error, Result};
+use crate::thread::MAX_THREADS;
+
+/// What stands before the entries of a cache.
 #[derive(Debug)]
-#[repr(align(128))] // two lines: the adjacent-line prefetcher couples them
-pub(crate) struct Cache {
+#[repr(C, align(128))] // two lines: the adjacent-line prefetcher couples them
+struct Header {
     len: AtomicU32,
+    capacity: u32,
     allocated: AtomicU64,
     freed: AtomicU64,
     refills: AtomicU64,
     flushes: AtomicU64,
     failed: AtomicU64,
-    entries: Box<[UnsafeCell<u32>]>,
 }
 
-// SAFETY: `entries` is touched only through the unsafe methods, whose callers promise to be the owning thread (or to hold the
-// cache still); everything else is atomic.
-unsafe impl Sync for Cache {}
+/// The cache of one thread in one pool: a header with the entries right behind it, so that its address is all that the way to an entry
+/// needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cache(NonNull<Header>);
+
+/// The caches of a pool, one a thread number, in one block.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    block: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the headers are atomic (the capacity never changes); entries are touched only through the unsafe methods of `Cache`, whose
+// callers promise to be the owning thread or to hold the cache still.
+unsafe impl Send for Caches {}
+// SAFETY: as above.
+unsafe impl Sync for Caches {}
+
+impl Caches {
+    pub(crate) fn new(capacity: u32) -> Result<Caches> {
+        let stride = size_of::<Header>() + capacity as usize * size_of::<u32>();
+        let stride = stride.next_multiple_of(align_of::<Header>());
+        let layout = Layout::from_size_align(stride * MAX_THREADS, align_of::<Header>())
+            .map_err(|_| Error::Invalid(format!("caches of {capacity} buffers")))?;
+        // SAFETY: the size is not 0.
+        let block = NonNull::new(unsafe { alloc::alloc_zeroed(layout) })
+            .ok_or_else(|| Error::Invalid(format!("no memory for {MAX_THREADS} caches of {capacity} buffers")))?;
+        let caches = Caches { block, layout };
+        for cache in caches.iter() {
+            // SAFETY: all zeroes is a valid header; nobody else knows of it yet.
+            unsafe { (*cache.0.as_ptr()).capacity = capacity };
+        }
+        Ok(caches)
+    }
+
+    /// Bytes from one cache to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.layout.size() / MAX_THREADS
+    }
+
+    /// The cache of thread 0.
+    pub(crate) fn first(&self) -> NonNull<u8> {
+        self.block
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Cache> {
+        // SAFETY: the block is MAX_THREADS strides long.
+        (0..MAX_THREADS).map(|thread| unsafe { Cache::at(self.block, self.stride(), thread) })
+    }
+}
+
+impl Drop for Caches {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { alloc::dealloc(self.block.as_ptr(), self.layout) };
+    }
+}
 
 /// Counters of one cache, or the sum over several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,40 +121,46 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Cache {
-    pub(crate) fn new(capacity: u32) -> Cache {
-        Cache {
-            len: AtomicU32::new(0),
-            allocated: AtomicU64::new(0),
-            freed: AtomicU64::new(0),
-            refills: AtomicU64::new(0),
-            flushes: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            entries: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
-        }
+    /// The cache of `thread` in the block at `first`.
+    ///
+    /// # Safety
+    /// `first` and `stride` are those of a living [`Caches`], `thread` is below [`MAX_THREADS`].
+    #[inline(always)]
+    pub(crate) unsafe fn at(first: NonNull<u8>, stride: usize, thread: usize) -> Cache {
+        // SAFETY: inside the block, per contract; the stride keeps the alignment.
+        Cache(unsafe { first.byte_add(thread * stride).cast() })
+    }
+
+    #[inline(always)]
+    fn header(&self) -> &Header {
+        // SAFETY: a `Cache` is made of a living block (see `at`) and used while the pool lives.
+        unsafe { self.0.as_ref() }
     }
 
     /// Buffers in it. Acquire: see [`crate::pool`] on counting what is home.
     pub(crate) fn len(&self) -> u32 {
-        self.len.load(Ordering::Acquire)
+        self.header().len.load(Ordering::Acquire)
     }
 
     pub(crate) fn stats(&self) -> CacheStats {
         CacheStats {
-            allocated: self.allocated.load(Ordering::Relaxed),
-            freed: self.freed.load(Ordering::Relaxed),
-            refills: self.refills.load(Ordering::Relaxed),
-            flushes: self.flushes.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
+            allocated: self.header().allocated.load(Ordering::Relaxed),
+            freed: self.header().freed.load(Ordering::Relaxed),
+            refills: self.header().refills.load(Ordering::Relaxed),
+            flushes: self.header().flushes.load(Ordering::Relaxed),
+            failed: self.header().failed.load(Ordering::Relaxed),
         }
     }
 
+    #[inline(always)]
     fn capacity(&self) -> usize {
-        self.entries.len()
+        self.header().capacity as usize
     }
 
     #[inline(always)]
     fn entries(&self) -> *mut u32 {
-        UnsafeCell::raw_get(self.entries.as_ptr())
+        // SAFETY: the entries follow the header in the same block.
+        unsafe { self.0.add(1).cast().as_ptr() }
     }
 
     /// Pops `count` buffers into the memory at `out` if it has them.
@@ -106,15 +169,15 @@ impl Cache {
     /// The caller is the cache's thread; `out` is valid for `count` writes.
     #[inline(always)]
     pub(crate) unsafe fn pop(&self, out: *mut u32, count: usize) -> bool {
-        let len = self.len.load(Ordering::Relaxed) as usize;
+        let len = self.header().len.load(Ordering::Relaxed) as usize;
         if count > len {
             return false;
         }
         let rest = len - count;
         // SAFETY: entries[rest..len] lie inside, hold free buffers, and are touched by this thread only; `out` per contract.
         unsafe { copy_slots(self.entries().add(rest), out, count) };
-        self.len.store(rest as u32, Ordering::Release);
-        add(&self.allocated, count as u64);
+        self.header().len.store(rest as u32, Ordering::Release);
+        add(&self.header().allocated, count as u64);
         true
     }
 
@@ -124,7 +187,7 @@ impl Cache {
     /// The caller is the cache's thread.
     #[inline(always)]
     pub(crate) unsafe fn reserve(&self, count: usize) -> Option<*mut u32> {
-        let len = self.len.load(Ordering::Relaxed) as usize;
+        let len = self.header().len.load(Ordering::Relaxed) as usize;
         if len + count > self.capacity() {
             return None;
         }
@@ -140,9 +203,9 @@ impl Cache {
     /// The caller is the cache's thread, has reserved `count` and written that many free buffers of this pool.
     #[inline(always)]
     pub(crate) unsafe fn commit(&self, count: usize) {
-        add(&self.freed, count as u64);
-        let len = self.len.load(Ordering::Relaxed);
-        self.len.store(len + count as u32, Ordering::Release);
+        add(&self.header().freed, count as u64);
+        let len = self.header().len.load(Ordering::Relaxed);
+        self.header().len.store(len + count as u32, Ordering::Release);
     }
 
     /// Fills the cache from `ring` so that `count` can be popped and half of it stays; as far as the ring can.
@@ -152,14 +215,14 @@ impl Cache {
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn refill(&self, ring: &Ring<u32>, count: usize) {
-        let len = self.len.load(Ordering::Relaxed) as usize;
+        let len = self.header().len.load(Ordering::Relaxed) as usize;
         let wanted = (count + self.capacity() / 2).min(self.capacity()).saturating_sub(len);
         // SAFETY: entries[len..len + wanted] lie inside and hold nothing; only this thread touches them.
         let space = unsafe { std::slice::from_raw_parts_mut(self.entries().add(len), wanted) };
         let got = ring.dequeue_burst(space);
         if got > 0 {
-            add(&self.refills, 1);
-            self.len.store((len + got) as u32, Ordering::Release);
+            add(&self.header().refills, 1);
+            self.header().len.store((len + got) as u32, Ordering::Release);
         }
     }
 
@@ -170,11 +233,11 @@ impl Cache {
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn flush(&self, ring: &Ring<u32>) {
-        let len = self.len.load(Ordering::Relaxed) as usize;
+        let len = self.header().len.load(Ordering::Relaxed) as usize;
         let keep = len / 2;
         // SAFETY: the owning thread alone touches the entries.
         unsafe { self.give_coldest(ring, len - keep) };
-        add(&self.flushes, 1);
+        add(&self.header().flushes, 1);
     }
 
     /// Gives everything to `ring`.
@@ -183,13 +246,13 @@ impl Cache {
     /// The caller is the cache's thread, or that thread has ended.
     pub(crate) unsafe fn flush_all(&self, ring: &Ring<u32>) {
         // SAFETY: as promised by the caller.
-        unsafe { self.give_coldest(ring, self.len.load(Ordering::Relaxed) as usize) };
+        unsafe { self.give_coldest(ring, self.header().len.load(Ordering::Relaxed) as usize) };
     }
 
     /// # Safety
     /// As [`Self::flush_all`]; `count` is at most `len`.
     unsafe fn give_coldest(&self, ring: &Ring<u32>, count: usize) {
-        let len = self.len.load(Ordering::Relaxed) as usize;
+        let len = self.header().len.load(Ordering::Relaxed) as usize;
         debug_assert!(count <= len);
         let mut moved = [0; 64];
         let mut done = 0;
@@ -203,7 +266,7 @@ impl Cache {
                 ptr::copy_nonoverlapping(self.entries(), moved.as_mut_ptr(), piece);
                 ptr::copy(self.entries().add(piece), self.entries(), rest);
             }
-            self.len.store(rest as u32, Ordering::Release);
+            self.header().len.store(rest as u32, Ordering::Release);
             // The ring has room for all buffers of the pool.
             let fits = ring.enqueue_bulk(&moved[..piece]);
             debug_assert!(fits);
@@ -213,9 +276,9 @@ impl Cache {
 
     /// Counts buffers that went around the cache, straight from or to the ring, and refused allocations.
     pub(crate) fn count_bypass(&self, allocated: usize, freed: usize, failed: usize) {
-        add(&self.allocated, allocated as u64);
-        add(&self.freed, freed as u64);
-        add(&self.failed, failed as u64);
+        add(&self.header().allocated, allocated as u64);
+        add(&self.header().freed, freed as u64);
+        add(&self.header().failed, failed as u64);
     }
 }
 

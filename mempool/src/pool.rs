@@ -24,13 +24,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gannet_ring::mpmc::Ring;
 
 use crate::burst::Burst;
-use crate::cache::{Cache, CacheStats};
+use crate::cache::{Cache, CacheStats, Caches};
 use crate::error::{Error, Result};
 use crate::packet::Packet;
 use crate::region::{Region, RegionOptions};
 use crate::slot::{self, MAX_BUFFERS};
 use crate::table;
-use crate::thread::{self, MAX_THREADS};
 
 /// How to make a [`Pool`].
 #[derive(Debug, Clone)]
@@ -84,7 +83,7 @@ pub(crate) struct Shared {
     data_room: u16,
     stride: u32,
     free: Ring<u32>,
-    caches: Box<[Cache]>,
+    caches: Caches,
     region: Arc<Region>,
 }
 
@@ -106,7 +105,7 @@ impl Shared {
             data_room: options.data_room,
             stride,
             free,
-            caches: (0..MAX_THREADS).map(|_| Cache::new(options.cache)).collect(),
+            caches: Caches::new(options.cache)?,
             region,
         })
     }
@@ -117,6 +116,10 @@ impl Shared {
 
     pub(crate) fn stride(&self) -> u32 {
         self.stride
+    }
+
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Bytes of a buffer that packets may use: headroom and data room.
@@ -146,10 +149,17 @@ impl Shared {
     }
 
     pub(crate) fn flush_cache(&self, thread: usize) {
-        if let Some(cache) = self.caches.get(thread) {
+        if let Some(cache) = self.caches.iter().nth(thread) {
             // SAFETY: called by the thread of that number only, at its end (`thread::Guard`).
             unsafe { cache.flush_all(&self.free) };
         }
+    }
+
+    /// This thread's cache, if it has one.
+    #[inline(always)]
+    fn cache(&self) -> Option<Cache> {
+        // SAFETY: `self` is the pool of that number, and alive.
+        unsafe { table::entry_of(self.number).cache() }
     }
 
     /// Takes `count` free buffers, all or none.
@@ -158,7 +168,7 @@ impl Shared {
     /// `out` is valid for `count` writes.
     #[inline(always)]
     pub(crate) unsafe fn take(&self, out: *mut u32, count: usize) -> bool {
-        if let Some(cache) = self.caches.get(thread::index()) {
+        if let Some(cache) = self.cache() {
             // SAFETY: this thread's cache; `out` per contract.
             if unsafe { cache.pop(out, count) } {
                 return true;
@@ -173,7 +183,7 @@ impl Shared {
     #[cold]
     #[inline(never)]
     unsafe fn take_slow(&self, out: *mut u32, count: usize) -> bool {
-        let cache = self.caches.get(thread::index());
+        let cache = self.cache();
         if let Some(cache) = cache {
             // SAFETY: this thread's cache; `out` per contract.
             unsafe {
@@ -200,32 +210,12 @@ impl Shared {
         got
     }
 
-    /// Brings buffers of this pool home. `fill` writes all `count` of them to where it is told.
-    ///
     /// # Safety
-    /// `fill` initialises `count` slots, all of this pool, all out of it and in the caller's hands, none twice.
-    #[inline(always)]
-    pub(crate) unsafe fn give(&self, count: usize, fill: impl Fn(*mut u32)) {
-        if let Some(cache) = self.caches.get(thread::index()) {
-            // SAFETY: this thread's cache; `fill` writes what it has been given room for.
-            unsafe {
-                if let Some(space) = cache.reserve(count) {
-                    fill(space);
-                    cache.commit(count);
-                    return;
-                }
-            }
-        }
-        // SAFETY: per contract.
-        unsafe { self.give_slow(count, fill) }
-    }
-
-    /// # Safety
-    /// As [`Self::give`].
+    /// As [`give`].
     #[cold]
     #[inline(never)]
     unsafe fn give_slow(&self, count: usize, fill: impl Fn(*mut u32)) {
-        if let Some(cache) = self.caches.get(thread::index()) {
+        if let Some(cache) = self.cache() {
             // SAFETY: this thread's cache; `fill` writes what it has been given room for.
             unsafe {
                 cache.flush(&self.free);
@@ -248,27 +238,41 @@ impl Shared {
     }
 }
 
-/// Most buffers that [`Shared::give`] takes at once.
+/// Most buffers that [`give`] takes at once.
 pub(crate) const MAX_GIVE: usize = 256;
 
-/// Brings one buffer home, whichever pool it is of.
+/// Brings buffers home, all of the pool of `first`. `fill` writes all `count` of them to where it is told.
 ///
 /// # Safety
-/// The buffer is out and in the caller's hands, who does not use it after.
+/// `count` is 1 to [`MAX_GIVE`]. `fill` initialises that many slots, all of `first`'s pool, all out of it and in the caller's hands, none
+/// twice. The caller forgets them.
 #[inline(always)]
-pub(crate) unsafe fn give_one(slot: u32) {
-    let entry = table::entry(slot);
-    // SAFETY: the buffer is in the caller's hands until `give` stores it; the write has room for one.
-    unsafe { entry.pool().give(1, |space| space.write(slot)) };
-    finish_give(entry);
-}
-
-/// After a give: a pool whose last handle is gone may be complete now.
-#[inline(always)]
-pub(crate) fn finish_give(entry: &table::Entry) {
+pub(crate) unsafe fn give(first: u32, count: usize, fill: impl Fn(*mut u32)) {
+    let entry = table::entry(first);
+    // SAFETY: the buffers are out, in the caller's hands, until they are committed.
+    match unsafe { entry.cache() } {
+        // SAFETY: this thread's cache; `fill` writes what it has been given room for.
+        Some(cache) if let Some(space) = unsafe { cache.reserve(count) } => unsafe {
+            fill(space);
+            cache.commit(count);
+        },
+        // SAFETY: as above, and per contract.
+        _ => unsafe { entry.pool().give_slow(count, fill) },
+    }
+    // A pool whose last handle is gone may be complete now.
     if entry.closing.load(Ordering::Relaxed) {
         table::sweep();
     }
+}
+
+/// Brings one buffer home.
+///
+/// # Safety
+/// The buffer is out and in the caller's hands, who forgets it.
+#[inline(always)]
+pub(crate) unsafe fn give_one(slot: u32) {
+    // SAFETY: per contract; one slot is written.
+    unsafe { give(slot, 1, |space| space.write(slot)) }
 }
 
 /// A handle to a pool. Cloning gives another handle to the same pool.
@@ -355,7 +359,7 @@ impl Pool {
     /// What the caches have done so far, all cores together.
     pub fn stats(&self) -> CacheStats {
         let mut sum = CacheStats::default();
-        for cache in &self.shared.caches {
+        for cache in self.shared.caches.iter() {
             sum += cache.stats();
         }
         sum

@@ -6,20 +6,27 @@
 //! A pool whose last handle is gone lives on as *closing* until its buffers are home. [`sweep`] frees such pools.
 #![allow(unsafe_code)]
 
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::pool::Shared;
 use crate::slot::{self, MAX_POOLS};
+use crate::thread::{self, MAX_THREADS};
 
-/// What the data path needs to know of a pool.
+/// What the data path needs to know of a pool: one line.
+#[repr(align(64))]
 pub(crate) struct Entry {
     /// First byte of buffer 0.
     base: AtomicPtr<u8>,
     /// Bytes from one buffer to the next.
     stride: AtomicU32,
+    /// Bytes from one thread's cache to the next.
+    cache_stride: AtomicU32,
+    /// The cache of thread 0.
+    caches: AtomicPtr<u8>,
     /// The last handle is gone.
     pub(crate) closing: AtomicBool,
     pool: AtomicPtr<Shared>,
@@ -29,6 +36,8 @@ static TABLE: [Entry; MAX_POOLS + 1] = [const {
     Entry {
         base: AtomicPtr::new(ptr::null_mut()),
         stride: AtomicU32::new(0),
+        cache_stride: AtomicU32::new(0),
+        caches: AtomicPtr::new(ptr::null_mut()),
         closing: AtomicBool::new(false),
         pool: AtomicPtr::new(ptr::null_mut()),
     }
@@ -54,6 +63,19 @@ impl Entry {
         unsafe { self.base.load(Ordering::Relaxed).add(offset) }
     }
 
+    /// This thread's cache in the pool, if it has one.
+    ///
+    /// # Safety
+    /// As [`Self::pool`].
+    #[inline(always)]
+    pub(crate) unsafe fn cache(&self) -> Option<Cache> {
+        let thread = thread::index();
+        let first = NonNull::new(self.caches.load(Ordering::Relaxed))?;
+        // SAFETY: the pool lives, and with it the block; `thread` is checked.
+        (thread < MAX_THREADS)
+            .then(|| unsafe { Cache::at(first, self.cache_stride.load(Ordering::Relaxed) as usize, thread) })
+    }
+
     /// The pool of a buffer that is out.
     ///
     /// # Safety
@@ -73,6 +95,12 @@ pub(crate) fn entry(slot: u32) -> &'static Entry {
     &TABLE[slot::pool(slot)]
 }
 
+/// The entry of the pool with this number.
+#[inline(always)]
+pub(crate) fn entry_of(number: u8) -> &'static Entry {
+    &TABLE[usize::from(number)]
+}
+
 /// Makes a pool with a free number and enters it.
 pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<&'static Shared> {
     sweep();
@@ -84,6 +112,8 @@ pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<&'static 
     let entry = &TABLE[number];
     entry.base.store(pool.region().base().as_ptr(), Ordering::Relaxed);
     entry.stride.store(pool.stride(), Ordering::Relaxed);
+    entry.caches.store(pool.caches().first().as_ptr(), Ordering::Relaxed);
+    entry.cache_stride.store(pool.caches().stride() as u32, Ordering::Relaxed);
     entry.closing.store(false, Ordering::Relaxed);
     let pool = Box::into_raw(pool);
     entry.pool.store(pool, Ordering::Release);

@@ -19,7 +19,6 @@ pub use tx::TxBuffers;
 use crate::cache::copy_slots;
 use crate::pool::{self, MAX_GIVE};
 use crate::slot;
-use crate::table;
 use crate::{Error, Result};
 
 /// A power of two of places for buffers. Dropping it brings them home.
@@ -88,10 +87,8 @@ impl Places {
         let first = slots[0];
         let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
         if slot::same_pool(difference) {
-            let entry = table::entry(first);
             // SAFETY: the ring owns these buffers, all of `first`'s pool, and forgets them below.
-            unsafe { entry.pool().give(slots.len(), |space| copy_slots(places, space, count as usize)) };
-            pool::finish_give(entry);
+            unsafe { pool::give(first, slots.len(), |space| copy_slots(places, space, count as usize)) };
         } else {
             for &slot in slots {
                 // SAFETY: the ring owns the buffer and forgets it below.

@@ -113,6 +113,11 @@ impl RxBuffers {
         burst.extend_within_room(Arrivals { buffers: self, end, inspect });
         self.places.tail.wrapping_sub(start)
     }
+
+    /// Brings all buffers home. The caller has stopped the card.
+    pub fn release_all(&mut self) {
+        self.places.release(self.len());
+    }
 }
 
 /// The frames from the tail on, as packets.
