@@ -55,12 +55,7 @@ impl Case<'_> {
     fn report(&self, mut runs: Vec<f64>) {
         runs.sort_by(f64::total_cmp);
         let cycles = runs[runs.len() / 2];
-        let Case {
-            name,
-            cores,
-            bulk,
-            element_bytes,
-        } = self;
+        let Case { name, cores, bulk, element_bytes } = self;
         println!(
             "{name:<24}{cores:>5}{bulk:>6}{element_bytes:>6}{cycles:>9.2}    \
              bench=ring case={name} cores={cores} bulk={bulk} elem={element_bytes} \
@@ -71,12 +66,7 @@ impl Case<'_> {
 
 impl Bench {
     /// Enqueues and dequeues `bulk` elements in turn on one core. `pair` does one of each.
-    fn one_core<E: Element>(
-        &self,
-        name: &str,
-        bulk: usize,
-        mut pair: impl FnMut(&[E], &mut [E]) -> bool,
-    ) {
+    fn one_core<E: Element>(&self, name: &str, bulk: usize, mut pair: impl FnMut(&[E], &mut [E]) -> bool) {
         let source: Vec<E> = (1..=bulk).map(E::from_number).collect();
         let mut sink = vec![E::default(); bulk];
         // Out of the compiler's sight from here on: what they point to and how long they are. In the
@@ -94,13 +84,7 @@ impl Bench {
         run(rounds.div_ceil(4));
         let runs = (0..RUNS).map(|_| run(rounds)).collect();
         assert_eq!(sink, source);
-        Case {
-            name,
-            cores: 1,
-            bulk,
-            element_bytes: size_of::<E>(),
-        }
-        .report(runs);
+        Case { name, cores: 1, bulk, element_bytes: size_of::<E>() }.report(runs);
     }
 
     /// Moves elements from a thread on one core to a thread on another in bursts of up to `bulk`.
@@ -154,13 +138,7 @@ impl Bench {
             })
         });
         let runs = runs.skip(1).collect();
-        Case {
-            name,
-            cores: 2,
-            bulk,
-            element_bytes: 8,
-        }
-        .report(runs);
+        Case { name, cores: 2, bulk, element_bytes: 8 }.report(runs);
     }
 
     fn ours_one_core<E: Element>(&self) {
@@ -172,9 +150,7 @@ impl Bench {
         }
         for bulk in [1, 8, 32, 64, 256, 512] {
             let ring = mpmc::Ring::<E>::with_capacity(CAPACITY).expect("a power of two");
-            self.one_core("mpmc", bulk, |source: &[E], sink| {
-                ring.enqueue_bulk(source) && ring.dequeue_bulk(sink)
-            });
+            self.one_core("mpmc", bulk, |source: &[E], sink| ring.enqueue_bulk(source) && ring.dequeue_bulk(sink));
         }
         let (mut producer, mut consumer) = black_box(spsc::ring::<E>(CAPACITY).expect("a power of two"));
         self.one_core("spsc_push_pop", 1, |source: &[E], sink| {
@@ -188,32 +164,17 @@ impl Bench {
 
     fn ours_two_cores(&self) {
         let (mut producer, mut consumer) = spsc::ring(CAPACITY).expect("a power of two");
-        self.two_cores(
-            "spsc",
-            32,
-            |source| producer.enqueue_burst(source),
-            |sink| consumer.dequeue_burst(sink),
-        );
+        self.two_cores("spsc", 32, |source| producer.enqueue_burst(source), |sink| consumer.dequeue_burst(sink));
         let ring = mpmc::Ring::with_capacity(CAPACITY).expect("a power of two");
-        self.two_cores(
-            "mpmc",
-            32,
-            |source| ring.enqueue_burst(source),
-            |sink| ring.dequeue_burst(sink),
-        );
+        self.two_cores("mpmc", 32, |source| ring.enqueue_burst(source), |sink| ring.dequeue_burst(sink));
     }
 
     fn array_queue(&self) {
         let enqueue = |queue: &ArrayQueue<u64>, source: &[u64]| {
-            source
-                .iter()
-                .take_while(|element| queue.push(**element).is_ok())
-                .count()
+            source.iter().take_while(|element| queue.push(**element).is_ok()).count()
         };
         let dequeue = |queue: &ArrayQueue<u64>, sink: &mut [u64]| {
-            sink.iter_mut()
-                .map_while(|slot| queue.pop().map(|e| *slot = e))
-                .count()
+            sink.iter_mut().map_while(|slot| queue.pop().map(|e| *slot = e)).count()
         };
         let queue = ArrayQueue::new(CAPACITY);
         for bulk in [1, 8, 32, 64] {
@@ -221,12 +182,7 @@ impl Bench {
                 enqueue(&queue, source) == bulk && dequeue(&queue, sink) == bulk
             });
         }
-        self.two_cores(
-            "crossbeam_array_queue",
-            32,
-            |source| enqueue(&queue, source),
-            |sink| dequeue(&queue, sink),
-        );
+        self.two_cores("crossbeam_array_queue", 32, |source| enqueue(&queue, source), |sink| dequeue(&queue, sink));
     }
 
     fn rtrb(&self) {
@@ -236,8 +192,7 @@ impl Bench {
         });
         for bulk in [1, 8, 32, 64] {
             self.one_core("rtrb_chunks", bulk, |source: &[u64], sink| {
-                producer.push_entire_slice(source).is_ok()
-                    && consumer.pop_entire_slice(sink).is_ok()
+                producer.push_entire_slice(source).is_ok() && consumer.pop_entire_slice(sink).is_ok()
             });
         }
         self.two_cores(
@@ -258,21 +213,12 @@ fn pin(cpu: usize) {
 fn main() {
     let smoke = !std::env::args().any(|argument| argument == "--bench");
     let set = sched_getaffinity(Pid::from_raw(0)).expect("the CPUs of this process");
-    let cpus = (0..CpuSet::count())
-        .filter(|cpu| set.is_set(*cpu).unwrap_or(false))
-        .collect();
+    let cpus = (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect();
     let elements = if smoke { 64 } else { 1 << 24 };
-    let bench = Bench {
-        clock: Clock::new(),
-        elements,
-        cpus,
-    };
+    let bench = Bench { clock: Clock::new(), elements, cpus };
 
     println!("cycles for an enqueue and a dequeue, each element; capacity {CAPACITY}");
-    println!(
-        "{:<24}{:>5}{:>6}{:>6}{:>9}",
-        "case", "cores", "bulk", "elem", "cycles"
-    );
+    println!("{:<24}{:>5}{:>6}{:>6}{:>9}", "case", "cores", "bulk", "elem", "cycles");
     // The two-core cases bind their own threads; a thread of its own keeps this one free.
     bench.ours_one_core::<u64>();
     bench.ours_one_core::<u32>();

@@ -95,10 +95,7 @@ mod tests {
             // SAFETY: both vectors hold `max` elements.
             unsafe { copy_elements(src.as_ptr(), dst.as_mut_ptr(), count) };
             assert_eq!(dst[..count], src[..count]);
-            assert!(
-                dst[count..].iter().all(|rest| *rest == value(max + 1)),
-                "wrote past the end"
-            );
+            assert!(dst[count..].iter().all(|rest| *rest == value(max + 1)), "wrote past the end");
         }
     }
 

@@ -48,11 +48,7 @@ pub(crate) fn check_capacity(requested: usize) -> Result<(), Error> {
     } else {
         let above = requested.next_power_of_two();
         let below = (above / 2).max(1);
-        if requested.abs_diff(below) < above - requested {
-            below
-        } else {
-            above
-        }
+        if requested.abs_diff(below) < above - requested { below } else { above }
     };
     Err(Error::InvalidCapacity { requested, nearest })
 }
@@ -90,9 +86,6 @@ mod tests {
     #[test]
     fn the_message_names_the_remedy() {
         let message = check_capacity(1000).unwrap_err().to_string();
-        assert!(
-            message.contains("1000") && message.contains("the nearest is 1024"),
-            "{message}"
-        );
+        assert!(message.contains("1000") && message.contains("the nearest is 1024"), "{message}");
     }
 }

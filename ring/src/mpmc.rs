@@ -108,9 +108,7 @@ impl<T> Ring<T> {
             cons: CachePadded::new(Ends::starting_at(start)),
             slots: Slots::with_capacity(capacity)?,
         };
-        Ok(Self {
-            parts: UnsafeCell::new(parts),
-        })
+        Ok(Self { parts: UnsafeCell::new(parts) })
     }
 
     #[inline(always)]
@@ -307,10 +305,7 @@ impl<T: Copy + Send> Ring<T> {
 
 impl Ends {
     fn starting_at(start: u64) -> Self {
-        Self {
-            head: AtomicU64::new(start),
-            tail: AtomicU64::new(start),
-        }
+        Self { head: AtomicU64::new(start), tail: AtomicU64::new(start) }
     }
 
     /// Claims slots for this side: the index of the first and how many. This side may go as far as
@@ -330,10 +325,7 @@ impl Ends {
                 return (head, 0);
             }
             let claimed = head.wrapping_add(count);
-            match self
-                .head
-                .compare_exchange_weak(head, claimed, Release, Acquire)
-            {
+            match self.head.compare_exchange_weak(head, claimed, Release, Acquire) {
                 Ok(_) => return (head, count as usize),
                 Err(moved) => head = moved,
             }
@@ -367,9 +359,6 @@ impl<T> Drop for Ring<T> {
 
 impl<T> fmt::Debug for Ring<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring")
-            .field("capacity", &self.capacity())
-            .field("len", &self.len())
-            .finish()
+        f.debug_struct("Ring").field("capacity", &self.capacity()).field("len", &self.len()).finish()
     }
 }

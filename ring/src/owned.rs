@@ -34,11 +34,7 @@ pub(crate) unsafe fn forget_front<T>(values: &mut Vec<T>, count: usize) {
 ///
 /// `fill` initialises as many values from the pointer on as it returns, at most `room`.
 #[inline]
-pub(crate) unsafe fn append_with<T>(
-    values: &mut Vec<T>,
-    room: usize,
-    fill: impl FnOnce(*mut T) -> usize,
-) -> usize {
+pub(crate) unsafe fn append_with<T>(values: &mut Vec<T>, room: usize, fill: impl FnOnce(*mut T) -> usize) -> usize {
     values.reserve(room);
     let filled = fill(values.spare_capacity_mut().as_mut_ptr().cast());
     // SAFETY: there is room for `room` more values, and the caller vouches for the first `filled`.

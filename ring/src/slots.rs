@@ -30,23 +30,15 @@ unsafe impl<T: Send> Sync for Slots<T> {}
 impl<T> Slots<T> {
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self, Error> {
         check_capacity(capacity)?;
-        let no_memory = Error::OutOfMemory {
-            capacity,
-            element_bytes: size_of::<T>(),
-        };
+        let no_memory = Error::OutOfMemory { capacity, element_bytes: size_of::<T>() };
         let layout = Self::layout(capacity).ok_or(no_memory)?;
         let base = if layout.size() == 0 {
             NonNull::dangling()
         } else {
             // SAFETY: the layout is not of size zero.
-            NonNull::new(unsafe { alloc(layout) })
-                .ok_or(no_memory)?
-                .cast()
+            NonNull::new(unsafe { alloc(layout) }).ok_or(no_memory)?.cast()
         };
-        Ok(Self {
-            base,
-            mask: capacity as u64 - 1,
-        })
+        Ok(Self { base, mask: capacity as u64 - 1 })
     }
 
     fn layout(capacity: usize) -> Option<Layout> {
@@ -78,9 +70,7 @@ impl<T> Slots<T> {
             } else {
                 let first = to_end + 1;
                 slot.copy_from_nonoverlapping(src, first);
-                self.base
-                    .as_ptr()
-                    .copy_from_nonoverlapping(src.add(first), count - first);
+                self.base.as_ptr().copy_from_nonoverlapping(src.add(first), count - first);
             }
         }
     }
@@ -105,9 +95,7 @@ impl<T> Slots<T> {
             } else {
                 let first = to_end + 1;
                 slot.copy_to_nonoverlapping(dst, first);
-                self.base
-                    .as_ptr()
-                    .copy_to_nonoverlapping(dst.add(first), count - first);
+                self.base.as_ptr().copy_to_nonoverlapping(dst.add(first), count - first);
             }
         }
     }

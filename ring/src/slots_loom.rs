@@ -20,11 +20,7 @@ unsafe impl<T: Send> Sync for Slots<T> {}
 impl<T> Slots<T> {
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self, Error> {
         check_capacity(capacity)?;
-        Ok(Self(
-            (0..capacity)
-                .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
-                .collect(),
-        ))
+        Ok(Self((0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect()))
     }
 
     pub(crate) fn capacity(&self) -> usize {

@@ -52,27 +52,15 @@ pub fn ring<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Error> {
 }
 
 /// A ring whose indices begin at `start`, so that tests can have them overflow.
-pub(crate) fn starting_at<T>(
-    capacity: usize,
-    start: u64,
-) -> Result<(Producer<T>, Consumer<T>), Error> {
+pub(crate) fn starting_at<T>(capacity: usize, start: u64) -> Result<(Producer<T>, Consumer<T>), Error> {
     let ring = Arc::new(Shared {
         prod: CachePadded::new(AtomicU64::new(start)),
         cons: CachePadded::new(AtomicU64::new(start)),
         slots: Slots::with_capacity(capacity)?,
     });
     let limit = start.wrapping_add(capacity as u64);
-    let producer = Producer {
-        ring: Arc::clone(&ring),
-        side: Side { next: start, limit },
-    };
-    let consumer = Consumer {
-        ring,
-        side: Side {
-            next: start,
-            limit: start,
-        },
-    };
+    let producer = Producer { ring: Arc::clone(&ring), side: Side { next: start, limit } };
+    let consumer = Consumer { ring, side: Side { next: start, limit: start } };
     Ok((producer, consumer))
 }
 
@@ -279,11 +267,7 @@ impl<T: Send> Consumer<T> {
     fn dequeue_into(&mut self, values: &mut Vec<T>, want: Want) -> usize {
         let count = self.filled(want);
         // SAFETY: the ring holds `count` elements, which `dequeue` therefore initialises.
-        unsafe {
-            append_with(values, count, |space| {
-                self.dequeue(space, Want::Exactly(count))
-            })
-        }
+        unsafe { append_with(values, count, |space| self.dequeue(space, Want::Exactly(count))) }
     }
 
     /// How many elements can be taken.

@@ -103,4 +103,11 @@ impl DescriptorRing {
         descriptor[0].store(words[0].to_le(), Ordering::Relaxed);
         descriptor[1].store(words[1].to_le(), Ordering::Relaxed);
     }
+
+    /// Sets bits in the high word of a descriptor that the device has not been told of yet.
+    #[inline(always)]
+    pub fn or_high(&self, position: u32, bits: u64) {
+        let high = &self.at(position)[1];
+        high.store(high.load(Ordering::Relaxed) | bits.to_le(), Ordering::Relaxed);
+    }
 }

@@ -1,1 +1,46 @@
 //! Poll-mode network drivers in user space: ports, queues, bursts.
+//!
+//! ```text
+//!   Device (VFIO, or a software card) ──► Port::probe ──► configure ──► start ──► Control, RxQueue, TxQueue
+//! ```
+//!
+//! A program probes a device, configures queues over a packet pool, starts the port and polls:
+//!
+//! ```no_run
+//! # fn run(device: impl gannet_bus::Device) -> gannet::Result<()> {
+//! use gannet::{Burst, Pool, PoolOptions, Port, PortConfig};
+//!
+//! let pool = Pool::new(&PoolOptions::default())?;
+//! let port = Port::probe(device)?.configure(PortConfig::new(&pool, 512))?;
+//! let (control, mut queues) = port.start()?;
+//! let mut burst = Burst::new(32);
+//! for _ in 0..1_000_000 {
+//!     queues.rx[0].receive(&mut burst);
+//!     queues.tx[0].send(&mut burst); // what the card has no room for stays in the burst
+//! }
+//! drop(burst);
+//! control.stop(queues)?;
+//! assert_eq!(pool.census().out, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Drivers: [`ixgbe`](crate::Port::probe) for the 82599. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
+//! `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod ixgbe;
+mod mmio;
+mod port;
+mod queue;
+mod stats;
+
+pub use config::{PortConfig, Promiscuous, RING_SIZES, RxQueueConfig, TxQueueConfig, VlanTags};
+pub use error::{Error, Result};
+pub use gannet_mempool::{Burst, Census, Checksum, L3, L4, MAX_BURST, NoRoom, Packet, Pool, PoolOptions};
+pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
+pub use queue::{Queues, RxQueue, TxQueue};
+pub use stats::{PortStats, RxQueueStats, TxQueueStats};

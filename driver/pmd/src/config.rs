@@ -1,0 +1,111 @@
+//! What a port shall be like: queues, pools, filters.
+
+use gannet_mempool::Pool;
+
+use crate::{Error, Result};
+
+/// Smallest and largest descriptor ring.
+pub const RING_SIZES: std::ops::RangeInclusive<u32> = 64..=4096;
+
+/// Whether frames for other addresses are received too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Promiscuous {
+    /// Only frames for the port's own address, and broadcasts.
+    #[default]
+    Off,
+    /// All frames.
+    On,
+}
+
+/// What becomes of a VLAN tag on receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VlanTags {
+    /// It stays in the frame.
+    #[default]
+    Keep,
+    /// The card takes it out and hands it over as [`gannet_mempool::Packet::vlan_tag`].
+    Strip,
+}
+
+/// A receive queue.
+#[derive(Debug, Clone)]
+pub struct RxQueueConfig {
+    /// Size of its ring, a power of two in [`RING_SIZES`].
+    pub descriptors: u32,
+    /// Where its buffers come from.
+    pub pool: Pool,
+}
+
+/// A transmit queue.
+#[derive(Debug, Clone)]
+pub struct TxQueueConfig {
+    /// Size of its ring, a power of two in [`RING_SIZES`].
+    pub descriptors: u32,
+}
+
+/// Configuration of a port.
+#[derive(Debug, Clone)]
+pub struct PortConfig {
+    /// Receive queues. With several, frames are spread over them by RSS.
+    pub rx: Vec<RxQueueConfig>,
+    /// Transmit queues.
+    pub tx: Vec<TxQueueConfig>,
+    /// Pools whose packets may be sent, besides those of the receive queues.
+    pub tx_pools: Vec<Pool>,
+    /// Address filter at start; [`crate::Control::set_promiscuous`] changes it.
+    pub promiscuous: Promiscuous,
+    /// VLAN tags of received frames.
+    pub vlan_tags: VlanTags,
+}
+
+impl PortConfig {
+    /// One receive and one transmit queue of `descriptors` each, with buffers from `pool`.
+    pub fn new(pool: &Pool, descriptors: u32) -> PortConfig {
+        PortConfig {
+            rx: vec![RxQueueConfig { descriptors, pool: pool.clone() }],
+            tx: vec![TxQueueConfig { descriptors }],
+            tx_pools: Vec::new(),
+            promiscuous: Promiscuous::Off,
+            vlan_tags: VlanTags::Keep,
+        }
+    }
+
+    /// Checks it against what the card can.
+    pub(crate) fn check(&self, port: &str, limits: &Limits) -> Result<()> {
+        let wrong = |reason: String| Err(Error::Config { port: port.to_owned(), reason });
+        for (what, count, max) in
+            [("receive", self.rx.len(), limits.rx_queues), ("transmit", self.tx.len(), limits.tx_queues)]
+        {
+            if count == 0 || count > max {
+                return wrong(format!("{count} {what} queues: 1 to {max} are possible"));
+            }
+        }
+        let rings = self.rx.iter().map(|queue| queue.descriptors).chain(self.tx.iter().map(|queue| queue.descriptors));
+        for descriptors in rings {
+            if !descriptors.is_power_of_two() || !RING_SIZES.contains(&descriptors) {
+                let (low, high) = (RING_SIZES.start(), RING_SIZES.end());
+                return wrong(format!(
+                    "a ring of {descriptors} descriptors: powers of two from {low} to {high} are possible"
+                ));
+            }
+        }
+        for queue in &self.rx {
+            if queue.pool.data_room() < limits.min_buffer {
+                let (room, min) = (queue.pool.data_room(), limits.min_buffer);
+                return wrong(format!(
+                    "buffers of {room} bytes: the card needs at least {min} (PoolOptions::data_room)"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a card can.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) rx_queues: usize,
+    pub(crate) tx_queues: usize,
+    /// Smallest receive buffer in bytes.
+    pub(crate) min_buffer: u16,
+}

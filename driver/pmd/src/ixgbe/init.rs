@@ -1,0 +1,230 @@
+//! From a card that has just been reset to one that runs (4.6.3 to 4.6.8, 4.6.11.3.4), queues excluded.
+
+use gannet_bus::Device;
+use gannet_spec::x82599::regs::*;
+use gannet_spec::{ReadWrite, RegArray};
+
+use crate::config::{PortConfig, Promiscuous};
+use crate::mmio::{Mmio, Patience};
+use crate::{Error, Result};
+
+/// Receive packet buffer, all of it for traffic class 0 (4.6.11.3.4).
+const RX_BUFFER_KIB: u32 = 512;
+/// Transmit packet buffer, likewise.
+const TX_BUFFER_KIB: u32 = 160;
+/// Longest frame in KiB, rounded up, that must fit above the transmit threshold.
+const TX_HEADROOM_KIB: u32 = 10;
+/// Hysteresis of flow control: XOFF is sent this far below a full buffer (8.2.3.3.4: a frame and what is on the cable must still fit; also
+/// the internal switch needs it with flow control off), XON this much lower.
+const XOFF_BELOW_BYTES: u32 = 0x6000;
+const XON_BELOW_XOFF_BYTES: u32 = 0x10000;
+/// Pause time in units of 512 bit times.
+const PAUSE_TIME: u32 = 0xFFFF;
+
+/// The RSS key of Microsoft's verification suite, which everyone uses.
+const RSS_KEY: [u8; 40] = [
+    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b,
+    0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac,
+    0x01, 0xfa,
+];
+
+/// Entries of the redirection table.
+const RETA_ENTRIES: u32 = 128;
+
+/// Everything that does not belong to one queue.
+pub(crate) fn global<D: Device>(mmio: &Mmio<D>, mac: [u8; 6], config: &PortConfig) {
+    // No-snoop off: all DMA goes through the caches. The firmware learns that a driver is there.
+    mmio.modify(CTRL_EXT, |value| value.with_no_snoop_disable(true).with_driver_loaded(true).with_pf_reset_done(true));
+    filters(mmio, mac, config);
+    packet_buffers(mmio);
+    flow_control(mmio);
+    transmit_arbiter(mmio);
+    receive_offloads(mmio, config);
+    statistics_sets(mmio);
+}
+
+fn clear<D: Device>(mmio: &Mmio<D>, array: RegArray<ReadWrite>) {
+    for index in 0..array.count() {
+        mmio.write(array.get(index), 0);
+    }
+}
+
+/// Address, VLAN and flow filters: only our own address and broadcasts (7.1.1). Several tables hold garbage after power-up.
+fn filters<D: Device>(mmio: &Mmio<D>, mac: [u8; 6], config: &PortConfig) {
+    for table in [MTA, VFTA, PFUTA, VLVF, VLVFB, FTQF, ETQF, MPSAR_LO, MPSAR_HI] {
+        clear(mmio, table);
+    }
+    mmio.write(SYNQF, 0);
+    mmio.write(RAL.get(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]));
+    mmio.write(RAH.get(0), Rah::new().with_bytes(u16::from_le_bytes([mac[4], mac[5]])).with_valid(true));
+    for entry in 1..RAH.count() {
+        mmio.write(RAL.get(entry), 0);
+        mmio.write(RAH.get(entry), Rah::new());
+    }
+    // The address belongs to pool 0, the only one without virtualisation.
+    mmio.write(MPSAR_LO.get(0), 1);
+    mmio.write(MCSTCTRL, Mcstctrl::new());
+    mmio.modify(VLNCTRL, |value| value.with_filter_enable(false));
+    mmio.modify(FCTRL, |value| promiscuous(value.with_broadcast_accept(true), config.promiscuous));
+}
+
+/// Filter bits of [`FCTRL`].
+pub(crate) fn promiscuous(fctrl: Fctrl, state: Promiscuous) -> Fctrl {
+    let open = state == Promiscuous::On;
+    fctrl.with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+}
+
+/// DCB and virtualisation off: everything for class 0 (4.6.11.3.4).
+fn packet_buffers<D: Device>(mmio: &Mmio<D>) {
+    for class in 0..RXPBSIZE.count() {
+        let only_first = |value| if class == 0 { value } else { 0 };
+        mmio.write(RXPBSIZE.get(class), only_first(RX_BUFFER_KIB << 10));
+        mmio.write(TXPBSIZE.get(class), only_first(TX_BUFFER_KIB << 10));
+        mmio.write(TXPBTHRESH.get(class), only_first(TX_BUFFER_KIB - TX_HEADROOM_KIB));
+    }
+    mmio.write(DTXMXSZRQ, 0xFFF);
+}
+
+/// IEEE 802.3x pause frames both ways (4.6.5).
+fn flow_control<D: Device>(mmio: &Mmio<D>) {
+    const GRANULE: u32 = 32;
+    let xoff = (RX_BUFFER_KIB << 10) - XOFF_BELOW_BYTES;
+    let threshold = |bytes: u32| FlowThreshold::new().with_granules((bytes / GRANULE) as u16).with_enable(true);
+    for class in 0..FCRTH.count() {
+        mmio.write(
+            FCRTL.get(class),
+            if class == 0 { threshold(xoff - XON_BELOW_XOFF_BYTES) } else { FlowThreshold::new() },
+        );
+        mmio.write(FCRTH.get(class), if class == 0 { threshold(xoff) } else { FlowThreshold::new() });
+    }
+    for pair in 0..FCTTV.count() {
+        mmio.write(FCTTV.get(pair), PAUSE_TIME << 16 | PAUSE_TIME);
+    }
+    mmio.write(FCRTV, PAUSE_TIME / 2);
+    mmio.modify(MFLCN, |value| value.with_rx_pause(true).with_rx_priority(false).with_discard_pause(true));
+    // TFCE, bits 4:3: 1 is 802.3x.
+    mmio.write(FCCFG, 1 << 3);
+}
+
+/// One class, all queues: MTQC may be written only while the arbiter stands still (7.2.1.2.1, 8.2.3.9.15).
+fn transmit_arbiter<D: Device>(mmio: &Mmio<D>) {
+    mmio.modify(RTTDCS, |value| value.with_arbiter_disable(true));
+    for queue in 0..TDT.count() {
+        mmio.write(RTTDQSEL, queue);
+        mmio.write(RTTDT1C, 0);
+        mmio.write(RTTBCNRC, 0);
+    }
+    mmio.write(MTQC, 0);
+    mmio.modify(RTTDCS, |value| value.with_arbiter_disable(false));
+}
+
+/// FCS stripping, checksum verification, RSS (7.1.2.8, 7.1.11). Receive is off.
+fn receive_offloads<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
+    mmio.modify(HLREG0, |value| value.with_tx_crc(true).with_tx_pad(true).with_rx_crc_strip(true).with_jumbo(false));
+    mmio.modify(RDRXCTL, |value| {
+        value.with_crc_strip(true).with_rsc_first_size(0).with_rsc_ack_count(true).with_fcoe_write_fix(true)
+    });
+    // The descriptor carries the RSS hash, not the checksum of fragments.
+    mmio.modify(RXCSUM, |value| value.with_packet_checksum_disable(true).with_ip_payload(false));
+    for (index, bytes) in (0..).zip(RSS_KEY.chunks_exact(4)) {
+        mmio.write(RSSRK.get(index), u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    }
+    let queues = config.rx.len() as u32;
+    for register in 0..RETA.count() {
+        let entry = |byte: u32| (register * (RETA_ENTRIES / RETA.count()) + byte) % queues;
+        mmio.write(RETA.get(register), entry(0) | entry(1) << 8 | entry(2) << 16 | entry(3) << 24);
+    }
+    // With one queue too: programs want the hash.
+    let fields = Mrqc::new().with_mode(1).with_ipv4(true).with_ipv4_tcp(true).with_ipv4_udp(true);
+    mmio.write(MRQC, fields.with_ipv6(true).with_ipv6_tcp(true).with_ipv6_udp(true));
+}
+
+/// Queue n counts in set n; those beyond the sixteen sets share the last.
+fn statistics_sets<D: Device>(mmio: &Mmio<D>) {
+    for register in 0..RQSMR.count() {
+        let set = |byte: u32| (register * 4 + byte).min(QPRC.count() - 1) << (8 * byte);
+        let sets = set(0) | set(1) | set(2) | set(3);
+        mmio.write(RQSMR.get(register), sets);
+        mmio.write(TQSM.get(register), sets);
+    }
+}
+
+/// Lets frames into the queues (4.6.7, last steps): the receive path stands still while the bit is set.
+pub(crate) fn enable_receive<D: Device>(mmio: &Mmio<D>) -> Result<()> {
+    mmio.modify(SECRXCTRL, |value| value.with_rx_disable(true));
+    let emptied =
+        mmio.wait("the receive path to stand still", SECRXSTAT, Patience { looks: 4_000, every_us: 10 }, |value| {
+            value.ready()
+        });
+    mmio.modify(RXCTRL, |value| value.with_enable(true));
+    mmio.modify(SECRXCTRL, |value| value.with_rx_disable(false));
+    emptied.map(|_| ())
+}
+
+/// Switches the transmit DMA engine on, before any queue (4.6.8).
+pub(crate) fn enable_transmit<D: Device>(mmio: &Mmio<D>) {
+    mmio.modify(DMATXCTL, |value| value.with_enable(true));
+}
+
+/// Switches both engines off.
+pub(crate) fn stop_engines<D: Device>(mmio: &Mmio<D>) {
+    mmio.modify(RXCTRL, |value| value.with_enable(false));
+    mmio.modify(DMATXCTL, |value| value.with_enable(false));
+}
+
+/// Laser on, and link establishment anew in the mode that the EEPROM has loaded (4.6.4).
+pub(crate) fn start_link<D: Device>(mmio: &Mmio<D>) -> Result<()> {
+    mmio.modify(ESDP, |value| value.with_laser_off(false));
+    // The firmware shares the MAC's registers with us.
+    with_mac_lock(mmio, || mmio.modify(AUTOC, |value| value.with_restart(true)))
+}
+
+/// Runs `work` while we own the MAC's registers against firmware and the other port (10.5.4).
+fn with_mac_lock<D: Device>(mmio: &Mmio<D>, work: impl FnOnce()) -> Result<()> {
+    /// Ours in SW_FW_SYNC; the firmware's is five bits up.
+    const MAC_CSR: u32 = 1 << 3;
+    const FIRMWARE: u32 = MAC_CSR << 5;
+    const TRIES: u32 = 200;
+    for _ in 0..TRIES {
+        take_semaphore(mmio)?;
+        let owners = mmio.read(SW_FW_SYNC);
+        let free = owners & (MAC_CSR | FIRMWARE) == 0;
+        if free {
+            mmio.write(SW_FW_SYNC, owners | MAC_CSR);
+        }
+        release_semaphore(mmio);
+        if free {
+            work();
+            take_semaphore(mmio)?;
+            mmio.modify(SW_FW_SYNC, |owners| owners & !MAC_CSR);
+            release_semaphore(mmio);
+            return Ok(());
+        }
+        mmio.delay_us(5_000);
+    }
+    Err(Error::Timeout {
+        port: mmio.name().to_owned(),
+        what: "the MAC's registers",
+        waited_us: u64::from(TRIES) * 5_000,
+    })
+}
+
+/// SMBI against other software, then SWESMBI against the firmware.
+fn take_semaphore<D: Device>(mmio: &Mmio<D>) -> Result<()> {
+    let patience = Patience { looks: 2_000, every_us: 50 };
+    // A read that returns 0 has taken it.
+    mmio.wait("the software semaphore", SWSM, patience, |value| !value.smbi())?;
+    for _ in 0..patience.looks {
+        mmio.modify(SWSM, |value| value.with_swesmbi(true));
+        if mmio.read(SWSM).swesmbi() {
+            return Ok(());
+        }
+        mmio.delay_us(patience.every_us);
+    }
+    release_semaphore(mmio);
+    Err(Error::Timeout { port: mmio.name().to_owned(), what: "the firmware semaphore", waited_us: 100_000 })
+}
+
+fn release_semaphore<D: Device>(mmio: &Mmio<D>) {
+    mmio.write(SWSM, Swsm::new());
+}

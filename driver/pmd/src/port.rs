@@ -1,0 +1,223 @@
+//! A port's life, in types.
+//!
+//! ```text
+//!   Port::probe ──► Port<Probed> ──configure──► Port<Configured> ──start──► Control + Queues
+//!                                     ▲                  ▲                        │
+//!                                     └────configure─────┴──────────stop──────────┘
+//! ```
+//!
+//! While a port runs its queues are in the hands of the cores that poll them, and [`Control`] stays with whoever manages it. Stopping
+//! takes both back; then every buffer is home.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gannet_bus::Device;
+
+use crate::config::{Limits, PortConfig, Promiscuous};
+use crate::ixgbe;
+use crate::queue::Queues;
+use crate::stats::{PortStats, RxCounters, RxQueueStats, TxCounters, TxQueueStats};
+use crate::{Error, Result};
+
+/// What a driver does for a port. One implementation a family of cards.
+pub(crate) trait Driver: Send {
+    fn info(&self) -> &PortInfo;
+
+    fn limits(&self) -> Limits;
+
+    /// Brings the card from reset state to running, with queues as configured.
+    fn start(&mut self, config: &PortConfig) -> Result<Started>;
+
+    /// Stops what the queues share. The queues have been stopped before.
+    fn stop(&mut self) -> Result<()>;
+
+    fn link(&self) -> Link;
+
+    fn delay(&self, time: Duration);
+
+    fn set_promiscuous(&mut self, state: Promiscuous);
+
+    /// The card's counters since probing.
+    fn stats(&mut self) -> PortStats;
+}
+
+/// What [`Driver::start`] gives.
+pub(crate) struct Started {
+    pub(crate) queues: Queues,
+    pub(crate) rx_counters: Vec<Arc<RxCounters>>,
+    pub(crate) tx_counters: Vec<Arc<TxCounters>>,
+}
+
+/// A port in a state `S`: [`Probed`] or [`Configured`].
+pub struct Port<S> {
+    driver: Box<dyn Driver>,
+    state: S,
+}
+
+/// The card has been reset and identified.
+#[derive(Debug)]
+pub struct Probed(());
+
+/// The port has a configuration that its card can run.
+#[derive(Debug)]
+pub struct Configured(PortConfig);
+
+/// Who a port is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PortInfo {
+    /// Name of the device, as in `--port`.
+    pub name: Arc<str>,
+    /// The card, in words.
+    pub model: &'static str,
+    /// Its own address.
+    pub mac: [u8; 6],
+    /// NUMA node that it is attached to.
+    pub numa_node: Option<u32>,
+}
+
+/// State of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// No signal, or not yet negotiated.
+    Down,
+    /// Up, at this speed.
+    Up {
+        /// Megabits a second.
+        mbps: u32,
+    },
+}
+
+impl Port<Probed> {
+    /// Resets the device and finds out what it is.
+    ///
+    /// # Errors
+    /// No driver for it, or a card that does not come out of reset as it should.
+    pub fn probe<D: Device>(device: D) -> Result<Port<Probed>> {
+        let id = device.id()?;
+        if !ixgbe::supports(id) {
+            return Err(Error::Unsupported { port: device.name().into(), vendor: id.vendor, device: id.device });
+        }
+        Ok(Port { driver: Box::new(ixgbe::Ixgbe::probe(device)?), state: Probed(()) })
+    }
+}
+
+impl<S> Port<S> {
+    /// Who it is.
+    pub fn info(&self) -> &PortInfo {
+        self.driver.info()
+    }
+
+    /// Gives it a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what the card can.
+    pub fn configure(self, config: PortConfig) -> Result<Port<Configured>> {
+        config.check(&self.driver.info().name, &self.driver.limits())?;
+        Ok(Port { driver: self.driver, state: Configured(config) })
+    }
+}
+
+impl Port<Configured> {
+    /// Starts the card and hands out its queues. The link may come up later: [`Control::wait_for_link`].
+    ///
+    /// # Errors
+    /// Memory that cannot be mapped, a pool too small for the rings, a card that does not do as it should.
+    pub fn start(mut self) -> Result<(Control, Queues)> {
+        let Started { queues, rx_counters, tx_counters } = self.driver.start(&self.state.0)?;
+        Ok((Control { driver: self.driver, config: self.state.0, rx_counters, tx_counters }, queues))
+    }
+}
+
+/// The management side of a running port.
+pub struct Control {
+    driver: Box<dyn Driver>,
+    config: PortConfig,
+    rx_counters: Vec<Arc<RxCounters>>,
+    tx_counters: Vec<Arc<TxCounters>>,
+}
+
+impl Control {
+    /// Who it is.
+    pub fn info(&self) -> &PortInfo {
+        self.driver.info()
+    }
+
+    /// State of the link.
+    pub fn link(&self) -> Link {
+        self.driver.link()
+    }
+
+    /// Waits until the link is up, at most `patience`, and returns its state then.
+    pub fn wait_for_link(&self, patience: Duration) -> Link {
+        const LOOK_EVERY: Duration = Duration::from_millis(1);
+        let mut waited = Duration::ZERO;
+        loop {
+            let link = self.driver.link();
+            if link != Link::Down || waited >= patience {
+                return link;
+            }
+            self.driver.delay(LOOK_EVERY);
+            waited += LOOK_EVERY;
+        }
+    }
+
+    /// Opens or closes the address filter.
+    pub fn set_promiscuous(&mut self, state: Promiscuous) {
+        self.config.promiscuous = state;
+        self.driver.set_promiscuous(state);
+    }
+
+    /// The card's counters since it was probed.
+    pub fn stats(&mut self) -> PortStats {
+        self.driver.stats()
+    }
+
+    /// The counters of each receive queue.
+    pub fn rx_stats(&self) -> impl Iterator<Item = RxQueueStats> + '_ {
+        self.rx_counters.iter().map(|counters| counters.stats())
+    }
+
+    /// The counters of each transmit queue.
+    pub fn tx_stats(&self) -> impl Iterator<Item = TxQueueStats> + '_ {
+        self.tx_counters.iter().map(|counters| counters.stats())
+    }
+
+    /// Takes the queues back, lets the card send what it has been given, and stops it. Afterwards every buffer is home.
+    ///
+    /// # Errors
+    /// A queue of another port, or a card that does not stop. Either way all queues are stopped or their DMA is cut off, the buffers are
+    /// home, and the port is closed: probe the device anew.
+    pub fn stop(mut self, queues: Queues) -> Result<Port<Configured>> {
+        let name = &self.driver.info().name;
+        let ports = queues.rx.iter().map(|queue| &queue.port).chain(queues.tx.iter().map(|queue| &queue.port));
+        for port in ports {
+            if !Arc::ptr_eq(port, name) {
+                return Err(Error::ForeignQueue { port: name.to_string(), other: port.to_string() });
+            }
+        }
+        let mut outcome = Ok(());
+        for mut queue in queues.tx {
+            outcome = outcome.and(queue.driver.stop());
+        }
+        for mut queue in queues.rx {
+            outcome = outcome.and(queue.driver.stop());
+        }
+        outcome.and(self.driver.stop())?;
+        Ok(Port { driver: self.driver, state: Configured(self.config) })
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Port<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port").field("info", self.info()).field("state", &self.state).finish()
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("info", self.info()).field("link", &self.link()).finish()
+    }
+}

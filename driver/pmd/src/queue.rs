@@ -1,0 +1,101 @@
+//! The two ends of the data path, for any card.
+//!
+//! A queue belongs to one core: `Send`, not `Sync`, not `Clone`. Dispatch to the driver is dynamic, once a burst.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gannet_mempool::Burst;
+
+use crate::Result;
+use crate::stats::{RxCounters, RxQueueStats, TxCounters, TxQueueStats};
+
+/// What a driver does for a receive queue. Dropping it stops the queue in the card first.
+pub(crate) trait Receive: Send {
+    fn receive(&mut self, burst: &mut Burst) -> usize;
+
+    /// Stops the queue in the card and brings its buffers home.
+    fn stop(&mut self) -> Result<()>;
+}
+
+/// What a driver does for a transmit queue. Dropping it stops the queue in the card first.
+pub(crate) trait Transmit: Send {
+    fn send(&mut self, burst: &mut Burst) -> usize;
+
+    fn reclaim(&mut self) -> usize;
+
+    /// Lets the card send what it has, within bounds, stops the queue and brings its buffers home.
+    fn stop(&mut self) -> Result<()>;
+}
+
+/// A receive queue.
+pub struct RxQueue {
+    pub(crate) port: Arc<str>,
+    pub(crate) driver: Box<dyn Receive>,
+    pub(crate) counters: Arc<RxCounters>,
+}
+
+impl RxQueue {
+    /// Appends the frames that have arrived to `burst`, as many as it has room for, and refills the ring. Returns how many.
+    ///
+    /// Never blocks. Frames that are damaged or too long for a buffer are dropped and counted ([`Self::stats`]).
+    #[inline]
+    pub fn receive(&mut self, burst: &mut Burst) -> usize {
+        self.driver.receive(burst)
+    }
+
+    /// What the queue has done so far.
+    pub fn stats(&self) -> RxQueueStats {
+        self.counters.stats()
+    }
+}
+
+/// A transmit queue.
+pub struct TxQueue {
+    pub(crate) port: Arc<str>,
+    pub(crate) driver: Box<dyn Transmit>,
+    pub(crate) counters: Arc<TxCounters>,
+}
+
+impl TxQueue {
+    /// Hands packets from the front of `burst` to the card, as many as it has room for, and leaves the rest. Returns how many.
+    ///
+    /// Buffers of sent packets come home here. With an empty burst this is [`Self::reclaim`], so a loop that always calls it keeps no
+    /// buffer in an idle queue. A packet that the card cannot send is dropped and counted ([`Self::stats`]).
+    #[inline]
+    pub fn send(&mut self, burst: &mut Burst) -> usize {
+        self.driver.send(burst)
+    }
+
+    /// Brings the buffers of sent packets home. Returns how many.
+    #[inline]
+    pub fn reclaim(&mut self) -> usize {
+        self.driver.reclaim()
+    }
+
+    /// What the queue has done so far.
+    pub fn stats(&self) -> TxQueueStats {
+        self.counters.stats()
+    }
+}
+
+impl fmt::Debug for RxQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RxQueue").field("port", &self.port).field("stats", &self.stats()).finish()
+    }
+}
+
+impl fmt::Debug for TxQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TxQueue").field("port", &self.port).field("stats", &self.stats()).finish()
+    }
+}
+
+/// The queues of a started port.
+#[derive(Debug)]
+pub struct Queues {
+    /// Receive queues, in the order of [`crate::PortConfig::rx`].
+    pub rx: Vec<RxQueue>,
+    /// Transmit queues, in the order of [`crate::PortConfig::tx`].
+    pub tx: Vec<TxQueue>,
+}
