@@ -2,6 +2,7 @@
 //!
 //! Section numbers are those of the "Intel 82599 10 GbE Controller Datasheet"; the register groups are 8.2.3.1 to 8.2.3.27.
 
+pub mod context;
 pub mod desc;
 pub mod eeprom;
 pub mod regs;
