@@ -4,10 +4,26 @@
 //! called from whoever steps the model (a thread or a test); the program watches and stops it through [`PeerStats`].
 //! Frames are without FCS.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+//pub mod capture;
+pub mod echo;
+pub mod error;
+pub mod generator;
+//pub mod impair;
+pub mod link;
+mod numbered;
+mod random;
+pub mod sink;
+//pub mod tap;
+
+pub use error::Error;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Longest frame that a card or cable carries: jumbo frames of the 82599 (15.5 KiB).
 pub const MAX_FRAME: usize = 15_872;
+
+/// Shortest frame on a wire: a sender's MAC pads to this.
+pub const MIN_FRAME: usize = 60;
 
 /// What a peer did with a frame from the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,4 +91,17 @@ pub struct PeerStats {
     pub stop: AtomicBool,
     /// Set by the peer: it has no more frames to offer, now or later.
     pub finished: AtomicBool,
+}
+
+/// Adds to a counter that nobody else writes: a load and a store, without the locked instruction of `fetch_add`.
+#[inline]
+fn add(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+/// Fills up a frame from outside to the shortest that a wire carries, as the MAC of its sender would have.
+fn pad(frame: &mut Vec<u8>) {
+    if frame.len() < MIN_FRAME {
+        frame.resize(MIN_FRAME, 0);
+    }
 }
