@@ -6,7 +6,8 @@ use std::time::Duration;
 #[test]
 fn init() {
     let (sink, _stats) = Sink::new();
-    let (device, nic) = x82599::new(x82599::NicOptions { clock: Clock::stepped(), ..Default::default() }, Box::new(sink));
+    let (device, nic) =
+        x82599::new(x82599::NicOptions { clock: Clock::stepped(), ..Default::default() }, Box::new(sink));
     let probe = nic.probe();
     let pool = Pool::new(&PoolOptions::default()).unwrap();
     let port = Port::probe(device).unwrap();

@@ -72,6 +72,24 @@ pub trait Peer: Send {
     }
 }
 
+impl<P: Peer + ?Sized> Peer for Box<P> {
+    fn accept(&mut self, frame: &[u8], now: u64) -> Accepted {
+        (**self).accept(frame, now)
+    }
+
+    fn offer(&mut self, frame: &mut Vec<u8>, now: u64) -> Offered {
+        (**self).offer(frame, now)
+    }
+
+    fn pacing(&self) -> Pacing {
+        (**self).pacing()
+    }
+
+    fn carrier(&mut self, now: u64) -> bool {
+        (**self).carrier(now)
+    }
+}
+
 /// Counters of a peer, for the program that watches it, and the switch that stops it. Written by the peer alone (but for `stop`).
 #[derive(Debug, Default)]
 pub struct PeerStats {

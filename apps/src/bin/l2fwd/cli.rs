@@ -1,0 +1,115 @@
+//! The command line.
+
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use clap::Parser;
+use gannet::MAX_BURST;
+use gannet_apps::cores;
+use gannet_apps::port_name::{self, PortName};
+
+/// Forwards every frame between pairs of ports: the first and the second, the third and the fourth, and so on.
+///
+/// Without --port it runs its demonstration: two software Intel 82599s, brought up through the complete driver, with numbered
+/// frames both ways for five seconds. Exit status: 0 if no frame was lost, reordered or corrupted and every buffer is home, 1 if
+/// not, 2 if it could not run.
+#[derive(Debug, Parser)]
+#[command(version, after_help = port_name::HELP, after_long_help = AFTER_LONG_HELP)]
+pub(crate) struct Arguments {
+    /// A port, by name (see below). Give an even number of them.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) port: Vec<PortName>,
+
+    /// Swap source and destination MAC address of every frame.
+    #[arg(long)]
+    pub(crate) mac_swap: bool,
+
+    /// Most packets handled at once, 1 to 256.
+    #[arg(long, value_name = "PACKETS", default_value_t = 32)]
+    pub(crate) burst: usize,
+
+    /// Descriptors of each ring, a power of two from 64 to 4096.
+    #[arg(long, value_name = "DESCRIPTORS", default_value_t = 512)]
+    pub(crate) ring: u32,
+
+    /// Buffers of the packet pool [default: what the rings, caches and bursts can hold, and a few more].
+    #[arg(long, value_name = "BUFFERS")]
+    pub(crate) buffers: Option<u32>,
+
+    /// Bytes of a frame that a buffer holds, from 1024 up.
+    #[arg(long, value_name = "BYTES", default_value_t = 2048)]
+    pub(crate) buffer_size: u16,
+
+    /// Stop after this many seconds [default: 5 in the demonstration; else when all captures have been played, or at Ctrl-C].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+
+    /// Cores to forward on, one a pair of ports, as in 1,3-5 [default: the last ones].
+    #[arg(long, value_name = "LIST")]
+    pub(crate) cores: Option<String>,
+
+    /// Print the final report as one JSON object, and no statistics before it.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const AFTER_LONG_HELP: &str = concat!(
+    "Examples:\n",
+    "  l2fwd                                     the demonstration\n",
+    "  l2fwd --port sim:ixgbe,peer=pcap:in.pcap --port sim:ixgbe,peer=pcap:,record=out.pcapng\n",
+    "                                            every frame of in.pcap through two cards into out.pcapng\n",
+    "  l2fwd --port sim:ixgbe,peer=tap:gan0 --port sim:ixgbe,peer=tap:gan1\n",
+    "                                            a cable between two interfaces of the host (as root)\n",
+    "\nSee l2fwd -h for the port names."
+);
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(time)) if !time.is_zero() => Ok(time),
+        _ => Err("a number of seconds above 0 is needed".into()),
+    }
+}
+
+impl Arguments {
+    /// The ports to open: those given, or the demonstration's.
+    pub(crate) fn ports(&self) -> anyhow::Result<Vec<PortName>> {
+        ensure!(self.port.len().is_multiple_of(2), "{} ports given: they are forwarded in pairs", self.port.len());
+        if self.is_demonstration() {
+            return Ok(vec!["sim:ixgbe,peer=gen".parse()?; 2]);
+        }
+        Ok(self.port.clone())
+    }
+
+    pub(crate) fn is_demonstration(&self) -> bool {
+        self.port.is_empty()
+    }
+
+    /// When to stop at the latest.
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        self.duration.or_else(|| self.is_demonstration().then_some(Duration::from_secs(5)))
+    }
+
+    /// Checks what clap does not know.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if !(1..=MAX_BURST).contains(&self.burst) {
+            bail!("--burst {}: 1 to {MAX_BURST} packets are possible", self.burst);
+        }
+        Ok(())
+    }
+
+    /// The cores to forward on, one a pair.
+    pub(crate) fn cores(&self, pairs: usize) -> anyhow::Result<Vec<usize>> {
+        let mut cores = match &self.cores {
+            Some(list) => cores::parse(list)?,
+            None => cores::available()?,
+        };
+        let named = if self.cores.is_some() { "--cores names" } else { "this process may use" };
+        ensure!(pairs <= cores.len(), "{pairs} pairs of ports need {pairs} cores, {named} {}", cores.len());
+        // The first cores have the system's own work, and leave one for the software cards.
+        if self.cores.is_none() {
+            cores.drain(..cores.len() - pairs);
+        }
+        cores.truncate(pairs);
+        Ok(cores)
+    }
+}
