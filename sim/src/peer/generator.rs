@@ -90,7 +90,8 @@ impl Generator {
     /// A generator, and its counters.
     pub fn new(options: &GeneratorOptions) -> Result<(Self, Arc<PeerStats>), Error> {
         let GeneratorOptions { sends, expects, frame_length, rate, count, flows } = *options;
-        let invalid = |option, value: &dyn ToString, expected| Error::Option { option, value: value.to_string(), expected };
+        let invalid =
+            |option, value: &dyn ToString, expected| Error::Option { option, value: value.to_string(), expected };
         if !(64..=1518).contains(&frame_length) {
             return Err(invalid("frame_length", &frame_length, "needs 64 to 1518 bytes (with FCS)"));
         }

@@ -132,25 +132,21 @@ impl Template {
     pub(super) fn write(&self, sequence: u64, frame: &mut Vec<u8>) {
         let mark = mark(sequence);
         let (port, checksum, _) = self.variable(sequence, mark);
-        // A buffer that comes back with the last frame of this stream in it needs four bytes of zeros here and no copy.
-        frame.resize(HEAD + self.pattern.len() * WORD, 0);
-        let mut words = frame.chunks_exact_mut(WORD);
-        let head = [
-            self.head[0],
-            self.head[1],
-            self.head[2],
-            self.head[3],
-            self.head[4] | port,
-            self.head[5] | checksum,
-            sequence.to_be(),
-        ];
-        for (word, value) in words.by_ref().take(HEAD_WORDS).zip(head) {
-            word.copy_from_slice(&value.to_ne_bytes());
+        // A buffer that comes back with the last frame of the stream in it is only written over.
+        if frame.len() != self.length {
+            frame.resize(self.length, 0);
         }
-        for (word, pattern) in words.zip(&self.pattern) {
-            word.copy_from_slice(&(pattern ^ mark).to_ne_bytes());
+        let Some((first, rest)) = frame.split_first_chunk_mut::<HEAD>() else {
+            return;
+        };
+        let mut head = self.head;
+        head[4] |= port;
+        head[5] |= checksum;
+        head[6] = sequence.to_be();
+        for (bytes, word) in first.chunks_exact_mut(WORD).zip(head) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
         }
-        frame.truncate(self.length);
+        write_pattern(rest, &self.pattern, mark);
     }
 
     /// Compares `frame` with what the stream's sender made.
@@ -203,6 +199,25 @@ impl Template {
         let named = frame.get(IDENTITY) == Some(&self.identity[..]);
         let addressed = frame.get(ADDRESSES) == Some(&self.addresses[..]);
         if named || addressed { Verdict::Damaged } else { Verdict::Foreign }
+    }
+}
+
+/// Fills the bytes after the head with the marked pattern.
+#[inline]
+fn write_pattern(bytes: &mut [u8], pattern: &[u64], mark: u64) {
+    let mut words = bytes.chunks_exact_mut(WORD);
+    for (bytes, pattern) in words.by_ref().zip(pattern) {
+        bytes.copy_from_slice(&(pattern ^ mark).to_ne_bytes());
+    }
+    let last = (pattern.last().copied().unwrap_or(0) ^ mark).to_ne_bytes();
+    let (mut rest, mut last) = (words.into_remainder(), &last[..]);
+    if rest.len() >= 4 {
+        let (half, more) = rest.split_at_mut(4);
+        half.copy_from_slice(&last[..4]);
+        (rest, last) = (more, &last[4..]);
+    }
+    for (byte, value) in rest.iter_mut().zip(last) {
+        *byte = *value;
     }
 }
 
