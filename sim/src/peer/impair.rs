@@ -2,8 +2,9 @@
 //!
 //! [`Impaired`] wraps any peer and works on both directions. Each frame gets one roll of a seeded generator and at most one fault,
 //! and each direction has its own generator: what happens to the n-th frame of a direction depends on the seed and on n alone, not
-//! on how the calls interleave or how often the card had to wait. Every fault is counted, so that a test can say exactly what must
-//! be missing at the other end.
+//! on how the calls interleave or how often the card had to wait. (Only whether a held frame is overtaken in time depends on the
+//! clock, and one that would have to be held while another is passes.) Every fault is counted, so that a test can say exactly what
+//! must be missing at the other end.
 //!
 //! ```text
 //!   card ──accept──► roll ──► ready ──► peer          ready: frames on their way (a duplicate, or one the peer was busy for)
@@ -123,8 +124,8 @@ impl<P: Peer> Impaired<P> {
             if self.peer.accept(frame, now) == Accepted::Busy {
                 break;
             }
-            let sent = self.from_card.ready.pop_front();
-            self.from_card.spare.extend(sent);
+            let delivered = self.from_card.ready.pop_front();
+            self.from_card.spare.extend(delivered);
         }
     }
 
@@ -146,7 +147,7 @@ impl<P: Peer> Impaired<P> {
                 add(&counts.corrupted, 1);
                 way.push(frame);
                 if let Some(frame) = way.ready.back_mut() {
-                    way.random.damage(frame);
+                    damage(&mut way.random, frame);
                 }
             }
             Fate::Reorder => way.hold(frame, now),
@@ -178,7 +179,7 @@ impl<P: Peer> Impaired<P> {
             Fate::Reorder => way.hold(frame, now),
             Fate::Corrupt => {
                 add(&counts.corrupted, 1);
-                way.random.damage(frame);
+                damage(&mut way.random, frame);
                 return Offered::BadFcs;
             }
             Fate::Duplicate => {
@@ -334,14 +335,12 @@ impl Direction {
     }
 }
 
-impl SplitMix {
-    /// Changes one byte.
-    fn damage(&mut self, frame: &mut [u8]) {
-        let place = self.below(u32::try_from(frame.len()).unwrap_or(u32::MAX)) as usize;
-        let flip = 1 + self.below(255) as u8;
-        if let Some(byte) = frame.get_mut(place) {
-            *byte ^= flip;
-        }
+/// Changes one byte.
+fn damage(random: &mut SplitMix, frame: &mut [u8]) {
+    let place = random.below(u32::try_from(frame.len()).unwrap_or(u32::MAX)) as usize;
+    let flip = 1 + random.below(255) as u8;
+    if let Some(byte) = frame.get_mut(place) {
+        *byte ^= flip;
     }
 }
 

@@ -18,6 +18,7 @@
 
 use etherparse::PacketBuilder;
 
+use super::MIN_FRAME;
 use super::random::SplitMix;
 
 /// Marks a payload as ours.
@@ -30,9 +31,8 @@ const WORD: usize = 8;
 /// Words and bytes before the pattern.
 const HEAD_WORDS: usize = 7;
 const HEAD: usize = HEAD_WORDS * WORD;
-/// Every frame reaches into the eighth word: 60 bytes is the shortest.
-const FIRST_WORDS: usize = 8;
-const FIRST: usize = FIRST_WORDS * WORD;
+/// The longest frame of an MTU of 1500.
+const MAX_LENGTH: usize = 1514;
 
 /// UDP source port of flow 0 (the first of the ephemeral ports) and the number of flows that fit above it.
 const FIRST_PORT: u16 = 49_152;
@@ -92,9 +92,12 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// The template of `stream` for frames of `length` bytes (60 or more, without FCS) in `flows` flows (1 to [`MAX_FLOWS`]).
+    /// The template of `stream` for frames of `length` bytes (60 to 1514, without FCS) in `flows` flows (1 to [`MAX_FLOWS`]).
     pub(super) fn new(stream: Stream, length: usize, flows: u32) -> Self {
-        assert!((FIRST - 4..=1514).contains(&length) && (1..=MAX_FLOWS).contains(&flows), "checked by the generator");
+        assert!(
+            (MIN_FRAME..=MAX_LENGTH).contains(&length) && (1..=MAX_FLOWS).contains(&flows),
+            "checked by the generator"
+        );
         let (pattern, bits) = pattern(length - HEAD);
         let frame = build(stream, &pattern, length);
 

@@ -62,10 +62,10 @@ impl Tap {
             .map_err(failed("opening it"))?;
         device.set_nonblocking(true).map_err(failed("making it non-blocking"))?;
         set_mtu(&device, options)?;
-        if !device.is_running().map_err(failed("reading its state"))? {
+        let name = device.name().map_err(failed("reading its name"))?;
+        if !is_up(&name) {
             device.enabled(true).map_err(failed("bringing it up"))?;
         }
-        let name = device.name().map_err(failed("reading its name"))?;
         let stats = Arc::new(PeerStats::default());
         let tap = Self { device, name, buffer: vec![0; MAX_FRAME].into(), stats: stats.clone() };
         Ok((tap, stats))
@@ -89,6 +89,14 @@ fn set_mtu(device: &SyncDevice, options: &TapOptions) -> Result<(), Error> {
         device.set_mtu(wanted).map_err(failed("setting its MTU"))?;
     }
     Ok(())
+}
+
+/// Whether the interface was brought up. (Not tun-rs's `is_running`: the kernel sets that flag some time after the attach.)
+fn is_up(name: &str) -> bool {
+    const IFF_UP: u32 = 1;
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).unwrap_or_default();
+    let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0);
+    flags & IFF_UP != 0
 }
 
 /// What the operating system's refusal means here.
