@@ -10,8 +10,9 @@
 //!
 //! A generator compares whole frames, so it must know what the sender made: both are built from the same
 //! [`GeneratorOptions`], the second from [`GeneratorOptions::other_end`], which swaps the stream that is sent and the one that is
-//! expected. Length and number of flows must be the same. MAC addresses may arrive as they were sent or exactly swapped; any other
-//! byte that differs is corruption, a VLAN tag or a decreased TTL included.
+//! expected. Length and number of flows must be the same. (A generator that expects what it sends itself checks an echo.)
+//! MAC addresses may arrive as they were sent or exactly swapped; any other byte that differs is corruption, a VLAN tag or a
+//! decreased TTL included.
 //!
 //! Loss is what one generator `offered` and the other did not accept intact:
 //! `lost = offered - (accepted - foreign - corrupted)`, with duplicates (counted as `reordered`) taken off.

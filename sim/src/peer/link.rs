@@ -31,36 +31,43 @@ pub struct LinkEnd {
 
 /// A cable that holds at most `frames` in each direction.
 pub fn pair(frames: NonZeroUsize) -> (LinkEnd, LinkEnd) {
-    let (a_outgoing, b_incoming, a_empties, b_returns) = direction(frames.get());
-    let (b_outgoing, a_incoming, b_empties, a_returns) = direction(frames.get());
+    let (a_to_b, b_to_a) = (Direction::new(frames.get()), Direction::new(frames.get()));
     let (a_stats, b_stats) = (Arc::new(PeerStats::default()), Arc::new(PeerStats::default()));
     let a = LinkEnd {
-        outgoing: a_outgoing,
-        outgoing_empties: a_empties,
-        incoming: a_incoming,
-        incoming_empties: a_returns,
+        outgoing: a_to_b.sender,
+        outgoing_empties: a_to_b.empties,
+        incoming: b_to_a.receiver,
+        incoming_empties: b_to_a.returns,
         stats: a_stats.clone(),
         far: b_stats.clone(),
     };
     let b = LinkEnd {
-        outgoing: b_outgoing,
-        outgoing_empties: b_empties,
-        incoming: b_incoming,
-        incoming_empties: b_returns,
+        outgoing: b_to_a.sender,
+        outgoing_empties: b_to_a.empties,
+        incoming: a_to_b.receiver,
+        incoming_empties: a_to_b.returns,
         stats: b_stats,
         far: a_stats,
     };
     (a, b)
 }
 
-type Buffers = (Producer<Vec<u8>>, Consumer<Vec<u8>>);
+/// The two queues of one direction.
+struct Direction {
+    sender: Producer<Vec<u8>>,
+    receiver: Consumer<Vec<u8>>,
+    returns: Producer<Vec<u8>>,
+    empties: Consumer<Vec<u8>>,
+}
 
-/// The two queues of one direction: sender, receiver, the sender's source of empty buffers, the receiver's return.
-fn direction(frames: usize) -> (Producer<Vec<u8>>, Consumer<Vec<u8>>, Consumer<Vec<u8>>, Producer<Vec<u8>>) {
-    let (sender, receiver): Buffers = RingBuffer::new(frames);
-    let (mut returns, empties): Buffers = RingBuffer::new(frames);
-    while returns.push(Vec::new()).is_ok() {}
-    (sender, receiver, empties, returns)
+impl Direction {
+    /// Queues for `frames` buffers, and the buffers, all empty.
+    fn new(frames: usize) -> Self {
+        let (sender, receiver) = RingBuffer::new(frames);
+        let (mut returns, empties) = RingBuffer::new(frames);
+        while returns.push(Vec::new()).is_ok() {}
+        Self { sender, receiver, returns, empties }
+    }
 }
 
 impl LinkEnd {

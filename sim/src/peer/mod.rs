@@ -4,16 +4,16 @@
 //! called from whoever steps the model (a thread or a test); the program watches and stops it through [`PeerStats`].
 //! Frames are without FCS.
 
-//pub mod capture;
+pub mod capture;
 pub mod echo;
 pub mod error;
 pub mod generator;
-//pub mod impair;
+pub mod impair;
 pub mod link;
 mod numbered;
 mod random;
 pub mod sink;
-//pub mod tap;
+pub mod tap;
 
 pub use error::Error;
 

@@ -18,6 +18,7 @@
 
 use etherparse::PacketBuilder;
 
+use super::MIN_FRAME;
 use super::random::SplitMix;
 
 /// Marks a payload as ours.
@@ -30,9 +31,8 @@ const WORD: usize = 8;
 /// Words and bytes before the pattern.
 const HEAD_WORDS: usize = 7;
 const HEAD: usize = HEAD_WORDS * WORD;
-/// Every frame reaches into the eighth word: 60 bytes is the shortest.
-const FIRST_WORDS: usize = 8;
-const FIRST: usize = FIRST_WORDS * WORD;
+/// The longest frame of an MTU of 1500.
+const MAX_LENGTH: usize = 1514;
 
 /// UDP source port of flow 0 (the first of the ephemeral ports) and the number of flows that fit above it.
 const FIRST_PORT: u16 = 49_152;
@@ -92,9 +92,12 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// The template of `stream` for frames of `length` bytes (60 or more, without FCS) in `flows` flows (1 to [`MAX_FLOWS`]).
+    /// The template of `stream` for frames of `length` bytes (60 to 1514, without FCS) in `flows` flows (1 to [`MAX_FLOWS`]).
     pub(super) fn new(stream: Stream, length: usize, flows: u32) -> Self {
-        assert!((FIRST - 4..=1514).contains(&length) && (1..=MAX_FLOWS).contains(&flows), "checked by the generator");
+        assert!(
+            (MIN_FRAME..=MAX_LENGTH).contains(&length) && (1..=MAX_FLOWS).contains(&flows),
+            "checked by the generator"
+        );
         let (pattern, bits) = pattern(length - HEAD);
         let frame = build(stream, &pattern, length);
 
@@ -132,25 +135,21 @@ impl Template {
     pub(super) fn write(&self, sequence: u64, frame: &mut Vec<u8>) {
         let mark = mark(sequence);
         let (port, checksum, _) = self.variable(sequence, mark);
-        // A buffer that comes back with the last frame of this stream in it needs four bytes of zeros here and no copy.
-        frame.resize(HEAD + self.pattern.len() * WORD, 0);
-        let mut words = frame.chunks_exact_mut(WORD);
-        let head = [
-            self.head[0],
-            self.head[1],
-            self.head[2],
-            self.head[3],
-            self.head[4] | port,
-            self.head[5] | checksum,
-            sequence.to_be(),
-        ];
-        for (word, value) in words.by_ref().take(HEAD_WORDS).zip(head) {
-            word.copy_from_slice(&value.to_ne_bytes());
+        // A buffer that comes back with the last frame of the stream in it is only written over.
+        if frame.len() != self.length {
+            frame.resize(self.length, 0);
         }
-        for (word, pattern) in words.zip(&self.pattern) {
-            word.copy_from_slice(&(pattern ^ mark).to_ne_bytes());
+        let Some((first, rest)) = frame.split_first_chunk_mut::<HEAD>() else {
+            return;
+        };
+        let mut head = self.head;
+        head[4] |= port;
+        head[5] |= checksum;
+        head[6] = sequence.to_be();
+        for (bytes, word) in first.chunks_exact_mut(WORD).zip(head) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
         }
-        frame.truncate(self.length);
+        write_pattern(rest, &self.pattern, mark);
     }
 
     /// Compares `frame` with what the stream's sender made.
@@ -203,6 +202,25 @@ impl Template {
         let named = frame.get(IDENTITY) == Some(&self.identity[..]);
         let addressed = frame.get(ADDRESSES) == Some(&self.addresses[..]);
         if named || addressed { Verdict::Damaged } else { Verdict::Foreign }
+    }
+}
+
+/// Fills the bytes after the head with the marked pattern.
+#[inline]
+fn write_pattern(bytes: &mut [u8], pattern: &[u64], mark: u64) {
+    let mut words = bytes.chunks_exact_mut(WORD);
+    for (bytes, pattern) in words.by_ref().zip(pattern) {
+        bytes.copy_from_slice(&(pattern ^ mark).to_ne_bytes());
+    }
+    let last = (pattern.last().copied().unwrap_or(0) ^ mark).to_ne_bytes();
+    let (mut rest, mut last) = (words.into_remainder(), &last[..]);
+    if rest.len() >= 4 {
+        let (half, more) = rest.split_at_mut(4);
+        half.copy_from_slice(&last[..4]);
+        (rest, last) = (more, &last[4..]);
+    }
+    for (byte, value) in rest.iter_mut().zip(last) {
+        *byte = *value;
     }
 }
 
