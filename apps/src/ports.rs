@@ -27,7 +27,6 @@ const CABLE_FRAMES: NonZeroUsize = NonZeroUsize::new(1024).expect("not 0");
 const FLAP_NS: u64 = 10_000_000;
 
 /// What a program sees of a software port's cable.
-#[derive(Debug)]
 pub struct Cable {
     /// The peer's counters, and its switch.
     pub stats: Arc<PeerStats>,
@@ -38,7 +37,6 @@ pub struct Cable {
 }
 
 /// Ports that have been probed, in the order of their names.
-#[derive(Debug)]
 pub struct Opened {
     /// The ports.
     pub ports: Vec<Port<Probed>>,

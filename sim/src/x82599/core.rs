@@ -17,7 +17,7 @@ use super::reset;
 use super::rx::{ReceiveSettings, RxQueue};
 use super::rx_buffer::PacketBuffer;
 use super::stats::Statistics;
-use super::tx::TxQueue;
+use super::tx::{TransmitSettings, TxQueue};
 use crate::config_space::ConfigSpace;
 
 /// Nanoseconds until CTRL's reset bits clear: software polls them ten times, a microsecond apart (4.2.1.6).
@@ -39,6 +39,8 @@ pub(super) struct Core {
     pub(super) buffer: PacketBuffer,
     /// What the receive path makes of the registers; `None` after they changed.
     pub(super) receive: Option<ReceiveSettings>,
+    /// The same for the transmit path.
+    pub(super) transmit: Option<TransmitSettings>,
     doorbells: Arc<Doorbells>,
     /// Until when CTRL's reset bits read 1.
     reset_until: Option<u64>,
@@ -68,6 +70,7 @@ impl Core {
             tx: (0..QUEUES).map(|_| TxQueue::default()).collect(),
             buffer: PacketBuffer::default(),
             receive: None,
+            transmit: None,
             doorbells,
             reset_until: None,
             settled_at: 0,
@@ -99,10 +102,15 @@ impl Core {
         self.values[(offset / 4) as usize]
     }
 
-    /// Stores a value at `offset`. What the receive path derives from registers is derived again.
+    /// Stores a value at `offset`. What the data path derives from registers is derived again.
     pub(super) fn set_raw(&mut self, offset: u32, value: u32) {
         self.values[(offset / 4) as usize] = value;
+        self.forget_settings();
+    }
+
+    fn forget_settings(&mut self) {
         self.receive = None;
+        self.transmit = None;
     }
 
     fn load_defaults(&mut self) {
@@ -112,7 +120,7 @@ impl Core {
         let (low, high) = (word(0) | word(1) << 16, word(2));
         self.set(regs::RAL.get(0), low);
         self.set(regs::RAH.get(0), regs::Rah::new().with_bytes(high as u16).with_valid(true));
-        self.receive = None;
+        self.forget_settings();
     }
 
     /// Resets everything but configuration space, EEPROM and the semaphores (4.2.1).
@@ -189,7 +197,7 @@ impl Core {
                 queue.forget();
             }
         }
-        self.receive = None;
+        self.forget_settings();
         self.schedule();
         if stuck {
             // Looked at again when healed; without this every access would look at all queues.

@@ -10,17 +10,22 @@
 //! segmentation, LinkSec and IPsec, loopback in the MAC. Switching one of them on is a [`Violation::Unsupported`]. Section
 //! numbers are those of the 82599 datasheet.
 
+mod checksum;
+mod classify;
 mod core;
 mod eeprom;
 mod engine;
 mod fault;
+mod filter;
 mod link;
 mod mmio;
 mod nic;
+mod offload;
 mod probe;
 mod queue;
 mod registers;
 mod reset;
+mod rss;
 mod rx;
 mod rx_buffer;
 mod shared;

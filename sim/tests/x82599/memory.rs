@@ -1,0 +1,104 @@
+//! What the card may reach.
+
+use gannet_bus::pci::{BusMaster, set_bus_master};
+use gannet_bus::{Device, Registers};
+use gannet_mempool::dma::DmaMapping;
+use gannet_mempool::region::{Backing, Region};
+use gannet_sim::iommu::{Direction, DmaFault};
+use gannet_spec::x82599::desc::{RxRead, TxData, tx_command};
+use gannet_spec::x82599::regs;
+
+use super::frames::{MAC, plain};
+use super::harness::{Bench, region};
+
+#[test]
+fn iovas_are_aligned_apart_and_no_addresses_of_this_process() {
+    let bench = Bench::new();
+    let more = DmaMapping::new(bench.device.dma(), region(4096)).unwrap();
+    let iovas = [bench.memory.iova().0, more.iova().0];
+    assert!(iovas.iter().all(|iova| *iova >= 1 << 32 && iova.is_multiple_of(2 << 20)));
+    assert!(iovas[1] >= iovas[0] + bench.memory.region().len() as u64 + (2 << 20));
+    assert_ne!(iovas[0], bench.memory.region().base().as_ptr() as u64);
+    let other = Bench::new();
+    assert_ne!(other.memory.iova(), bench.memory.iova());
+}
+
+#[test]
+fn a_region_without_a_file_is_refused_with_its_remedy() {
+    let options = gannet_mempool::region::RegionOptions { backing: Backing::Anonymous, ..Default::default() };
+    // Such regions need huge pages: a machine without them cannot make one to refuse.
+    let Ok(region) = Region::new(4096, options) else { return };
+    let bench = Bench::new();
+    let error = DmaMapping::new(bench.device.dma(), region).unwrap_err();
+    assert!(error.to_string().contains("Backing::Shared"), "{error}");
+}
+
+#[test]
+fn a_receive_buffer_that_is_not_mapped_is_a_fault_and_nothing_else() {
+    let mut bench = Bench::started();
+    let wrong = bench.memory.region().base().as_ptr() as u64;
+    bench.rx_ring(0).store(0, RxRead { buffer: wrong }.words());
+    bench.receive(plain(MAC, 60));
+    assert_eq!(bench.probe.dma_faults(), [DmaFault { iova: wrong, len: 60, direction: Direction::Write }]);
+    assert_eq!(bench.rx_ring(0).load_low(0), wrong, "no write-back");
+    bench.receive(plain(MAC, 61));
+    assert_eq!(bench.write_back(0, 1).length(), 61, "the next frame is in the next descriptor");
+    assert_eq!(bench.probe.dma_fault_count(), 1);
+}
+
+#[test]
+fn a_buffer_that_ends_outside_is_a_fault() {
+    let mut bench = Bench::started();
+    let end = bench.memory.iova().0 + bench.memory.region().len() as u64;
+    for (position, buffer) in [end - 59, u64::MAX - 3, u64::MAX - 59, 0].into_iter().enumerate() {
+        bench.rx_ring(0).store(position as u32, RxRead { buffer }.words());
+        bench.receive(plain(MAC, 60));
+        assert_eq!(bench.probe.dma_fault_count(), position as u64 + 1, "{buffer:#x}");
+    }
+}
+
+#[test]
+fn a_transmit_buffer_that_is_not_mapped_sends_and_reports_nothing() {
+    let mut bench = Bench::started();
+    let command = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::RS | tx_command::IFCS;
+    let data = TxData { buffer: 0x1000, length: 60, command, payload_length: 60 };
+    bench.tx_ring(0).store(0, data.words());
+    bench.write(regs::TDT.get(0), 1);
+    bench.step();
+    assert_eq!(bench.probe.dma_faults(), [DmaFault { iova: 0x1000, len: 60, direction: Direction::Read }]);
+    assert!(bench.sent().is_empty() && !bench.done(0));
+}
+
+#[test]
+fn a_ring_that_was_unmapped_is_a_fault() {
+    let mut bench = Bench::started();
+    let (device, nothing) = (bench.device.clone(), region(4096));
+    let memory = std::mem::replace(&mut bench.memory, DmaMapping::new(device.dma(), nothing).unwrap().into());
+    bench.receive(plain(MAC, 60));
+    assert_eq!(bench.probe.dma_fault_count(), 0, "rings of the test keep the mapping");
+    device.dma().unmap(memory.iova(), memory.region());
+    bench.receive(plain(MAC, 60));
+    assert!(bench.probe.dma_fault_count() > 0);
+}
+
+#[test]
+fn without_bus_mastering_there_is_no_dma() {
+    let mut bench = Bench::started();
+    set_bus_master(&bench.device, BusMaster::Off).unwrap();
+    bench.put(0, &plain(MAC, 60), 60, tx_command::EOP | tx_command::RS);
+    bench.write(regs::TDT.get(0), 1);
+    bench.receive(plain(MAC, 60));
+    assert!(bench.sent().is_empty() && !bench.done(0));
+    assert_eq!(bench.write_back(0, 0).high, 0);
+    set_bus_master(&bench.device, BusMaster::On).unwrap();
+    bench.step();
+    assert_eq!(bench.sent().len(), 1);
+    assert_eq!(bench.write_back(0, 0).length(), 60);
+}
+
+#[test]
+fn registers_answer_only_with_memory_space_on() {
+    let bench = Bench::new();
+    bench.device.config_write(gannet_bus::pci::COMMAND, &[0, 0]).unwrap();
+    assert_eq!(bench.bar.read(regs::STATUS.offset()), u32::MAX);
+}
