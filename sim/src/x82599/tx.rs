@@ -5,11 +5,11 @@ use gannet_spec::x82599::desc::{TxData, TxWriteBack, tx_command};
 use gannet_spec::x82599::{TX_ON_CHIP_DESCRIPTORS, regs};
 
 use super::core::Core;
+use super::fault::Faults;
 use super::filter::{Cast, destination};
 use super::offload;
 use super::probe::{Log, Violation};
 use super::queue::{Doorbell, Ring};
-use super::fault::Faults;
 use super::stats::{Statistics, size_class};
 use crate::iommu::Session;
 use crate::peer::{Accepted, MAX_FRAME, Peer};
@@ -177,7 +177,14 @@ impl Transmitter {
 
     /// Handles the descriptors at the head, up to an end of packet, or a context.
     #[inline]
-    fn packet(&mut self, core: &mut Core, index: usize, packet: &Packet<'_>, session: &Session<'_>, wire: &mut Wire<'_>) -> Outcome {
+    fn packet(
+        &mut self,
+        core: &mut Core,
+        index: usize,
+        packet: &Packet<'_>,
+        session: &Session<'_>,
+        wire: &mut Wire<'_>,
+    ) -> Outcome {
         let Core { tx, stats, faults, log, .. } = core;
         let queue = &mut tx[index];
         let last = packet.descriptors[packet.descriptors.len() - 1];
@@ -247,7 +254,9 @@ impl Transmitter {
             return Gathered::Bad(Violation::Unsupported);
         }
         if data.payload_length as usize != self.frame.len() {
-            log.violation(Violation::PayloadLength, || format!("{} for {} bytes", data.payload_length, self.frame.len()));
+            log.violation(Violation::PayloadLength, || {
+                format!("{} for {} bytes", data.payload_length, self.frame.len())
+            });
         }
         if data.command & tx_command::IFCS == 0 {
             log.violation(Violation::NoFcs, || format!("descriptor {}", packet.first));

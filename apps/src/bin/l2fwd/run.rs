@@ -156,7 +156,8 @@ fn watch(arguments: &Arguments, running: &[Running], interrupted: &AtomicBool) -
             // A run that ended by itself was busy until it went quiet.
             let until = if ended { quiet_since } else { now.at };
             live.end();
-            let end = Tally { at: until, ..now };
+            let mut end = now;
+            end.at = until;
             settle(running);
             return end.since(&begin);
         }
