@@ -53,11 +53,15 @@ impl Burst {
     /// # Errors
     /// The packet itself.
     pub fn push(&mut self, packet: Packet) -> Result<(), Packet> {
-        if self.room() == 0 {
-            return Err(packet);
+        match self.space().first_mut() {
+            Some(place) => {
+                place.write(packet);
+                // SAFETY: written just now.
+                unsafe { self.extend(1) };
+                Ok(())
+            }
+            None => Err(packet),
         }
-        self.extend_within_room([packet].into_iter());
-        Ok(())
     }
 
     /// Takes the packet at the front.
@@ -99,14 +103,7 @@ impl Burst {
         }
     }
 
-    /// Moves the packets to the start of the array, so that `room` of them fit behind.
-    #[inline(always)]
-    fn make_contiguous_room(&mut self) {
-        if self.head > 0 {
-            self.compact();
-        }
-    }
-
+    /// Moves the packets to the start of the array.
     #[cold]
     fn compact(&mut self) {
         let count = self.tail - self.head;
@@ -116,16 +113,24 @@ impl Burst {
         (self.head, self.tail) = (0, count);
     }
 
-    /// Appends packets; `packets` yields at most as many as there is room for (more are dropped, which frees them).
+    /// Places for [`Self::room`] packets behind those that there are, to be written before [`Self::extend`].
     #[inline(always)]
-    pub(crate) fn extend_within_room(&mut self, packets: impl Iterator<Item = Packet>) {
-        self.make_contiguous_room();
-        let mut tail = self.tail;
-        for (place, packet) in self.packets[tail..self.limit].iter_mut().zip(packets) {
-            place.write(packet);
-            tail += 1;
+    pub(crate) fn space(&mut self) -> &mut [MaybeUninit<Packet>] {
+        if self.head > 0 {
+            self.compact();
         }
-        self.tail = tail;
+        // SAFETY: tail <= limit <= MAX_BURST, always.
+        unsafe { self.packets.get_unchecked_mut(self.tail..self.limit) }
+    }
+
+    /// Makes the first `count` places of [`Self::space`] part of the burst.
+    ///
+    /// # Safety
+    /// They have been written.
+    #[inline(always)]
+    pub(crate) unsafe fn extend(&mut self, count: usize) {
+        debug_assert!(self.tail + count <= self.limit);
+        self.tail += count;
     }
 
     /// The initialised packets.

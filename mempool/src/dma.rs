@@ -105,10 +105,22 @@ impl DmaTable {
         Ok(Iova(segment.iova))
     }
 
+    /// For the data path: what it needs, without a detour.
+    #[inline(always)]
+    pub(crate) fn reach(&self) -> Reach<'_> {
+        Reach(&self.segments)
+    }
+}
+
+/// [`DmaTable`] as the data path sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Reach<'a>(&'a [Segment; MAX_POOLS + 1]);
+
+impl Reach<'_> {
     /// IOVA of the first byte of the buffer `slot`; `None` if the device cannot reach it.
     #[inline(always)]
-    pub(crate) fn buffer(&self, slot: u32) -> Option<u64> {
-        let segment = &self.segments[slot::pool(slot)];
+    pub(crate) fn buffer(self, slot: u32) -> Option<u64> {
+        let segment = &self.0[slot::pool(slot)];
         (segment.stride != 0).then(|| segment.iova + u64::from(slot::index(slot)) * segment.stride)
     }
 }

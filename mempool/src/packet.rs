@@ -42,21 +42,26 @@ pub struct Metadata {
 
 /// Verdicts of the card, packed for the data path. Read them through [`Packet`]'s methods.
 ///
-/// Bits 1:0 IPv4 header checksum and 3:2 L4 checksum as [`Checksum`], bit 4 VLAN, bit 5 RSS, bits 11:8 [`L3`], bits 15:12 [`L4`].
+/// The checksum bits lie as Intel's cards report them, so that a driver need only shift; bits 11:8 are [`L3`], bits 15:12 [`L4`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(transparent)]
 pub struct Flags(pub u16);
 
 impl Flags {
+    /// The card checked the L4 checksum.
+    pub const L4_CHECKED: Flags = Flags(1 << 0);
+    /// The card checked the IPv4 header checksum.
+    pub const IP_CHECKED: Flags = Flags(1 << 1);
+    /// The L4 checksum is wrong.
+    pub const L4_BAD: Flags = Flags(1 << 2);
+    /// The IPv4 header checksum is wrong.
+    pub const IP_BAD: Flags = Flags(1 << 3);
     /// The card took a VLAN tag out of the frame.
     pub const VLAN: Flags = Flags(1 << 4);
     /// The card computed an RSS hash.
     pub const RSS: Flags = Flags(1 << 5);
-
-    /// Flags that say this of the checksums.
-    pub const fn checksums(ip: Checksum, l4: Checksum) -> Flags {
-        Flags(ip as u16 | (l4 as u16) << 2)
-    }
+    /// The card calls L4 checksums of such packets wrong that are none: [`Self::L4_BAD`] means nothing.
+    pub const L4_BAD_UNSURE: Flags = Flags(1 << 6);
 
     /// Flags that say this of the headers.
     pub const fn headers(l3: L3, l4: L4) -> Flags {
@@ -78,14 +83,13 @@ impl Flags {
 
 /// What the card says of a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
 pub enum Checksum {
     /// Not checked: no such header, a fragment, or not supported.
-    Unchecked = 0,
+    Unchecked,
     /// Checked and right.
-    Good = 1,
+    Good,
     /// Checked and wrong.
-    Bad = 2,
+    Bad,
 }
 
 /// Network header that the card saw.
@@ -262,12 +266,15 @@ impl Packet {
 
     /// What the card says of the IPv4 header checksum.
     pub fn ip_checksum(&self) -> Checksum {
-        checksum(self.metadata.flags.0)
+        let flags = self.metadata.flags;
+        checksum(flags.has(Flags::IP_CHECKED), flags.has(Flags::IP_BAD))
     }
 
     /// What the card says of the TCP, UDP or SCTP checksum.
     pub fn l4_checksum(&self) -> Checksum {
-        checksum(self.metadata.flags.0 >> 2)
+        let flags = self.metadata.flags;
+        let bad = flags.has(Flags::L4_BAD);
+        checksum(flags.has(Flags::L4_CHECKED) && !(bad && flags.has(Flags::L4_BAD_UNSURE)), bad)
     }
 
     /// The network header that the card saw.
@@ -292,11 +299,11 @@ impl Packet {
     }
 }
 
-fn checksum(bits: u16) -> Checksum {
-    match bits & 3 {
-        1 => Checksum::Good,
-        2 => Checksum::Bad,
-        _ => Checksum::Unchecked,
+fn checksum(checked: bool, bad: bool) -> Checksum {
+    match (checked, bad) {
+        (false, _) => Checksum::Unchecked,
+        (true, false) => Checksum::Good,
+        (true, true) => Checksum::Bad,
     }
 }
 

@@ -313,8 +313,10 @@ impl Pool {
                 return false;
             }
             let headroom = self.shared.headroom;
-            let packets = slots.iter().take(count).map(|slot| Packet::from_slot(slot.assume_init(), headroom));
-            burst.extend_within_room(packets);
+            for (place, slot) in burst.space().iter_mut().zip(&slots[..count]) {
+                place.write(Packet::from_slot(slot.assume_init(), headroom));
+            }
+            burst.extend(count);
         }
         true
     }

@@ -12,6 +12,7 @@
 //! ([`crate::Registers::write`]).
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,10 +77,26 @@ impl DescriptorRing {
         self.iova
     }
 
+    /// The descriptors themselves.
+    #[inline(always)]
+    pub fn descriptors(&self) -> Descriptors<'_> {
+        Descriptors { first: self.first, mask: self.mask, ring: PhantomData }
+    }
+}
+
+/// The descriptors of a ring, for a loop over them: two words that stay in registers, whatever the loop stores.
+#[derive(Debug, Clone, Copy)]
+pub struct Descriptors<'a> {
+    first: NonNull<[AtomicU64; 2]>,
+    mask: u32,
+    ring: PhantomData<&'a DescriptorRing>,
+}
+
+impl Descriptors<'_> {
     #[inline(always)]
     fn at(&self, position: u32) -> &[AtomicU64; 2] {
-        // SAFETY: the masked index is below `count`, and `new` checked that `count` descriptors lie in the mapping, which is page
-        // aligned and lives as long as `self`. Atomics may be shared with a device that writes.
+        // SAFETY: the masked index is below `count`, and `DescriptorRing::new` checked that `count` descriptors lie in the mapping, which
+        // is page aligned and lives as long as the ring that `self` borrows. Atomics may be shared with a device that writes.
         unsafe { self.first.add((position & self.mask) as usize).as_ref() }
     }
 

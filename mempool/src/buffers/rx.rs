@@ -107,51 +107,42 @@ impl RxBuffers {
     /// Takes up to `max` buffers from the tail, as long as `inspect` says that the card is done with the position it gets, and appends the
     /// frames to `burst` as packets. Returns the number of positions passed, discarded ones included.
     #[inline(always)]
-    pub fn receive(&mut self, burst: &mut Burst, max: u32, inspect: impl FnMut(u32) -> Arrival) -> u32 {
+    pub fn receive(&mut self, burst: &mut Burst, max: u32, mut inspect: impl FnMut(u32) -> Arrival) -> u32 {
+        let shared = self.pool.shared();
         let start = self.places.tail;
-        let end = start.wrapping_add(max.min(self.len()).min(burst.room() as u32));
-        burst.extend_within_room(Arrivals { buffers: self, end, inspect });
-        self.places.tail.wrapping_sub(start)
+        let end = start.wrapping_add(max.min(self.len()));
+        // In a register, not in the ring: the stores to the burst could alias it.
+        let mut position = start;
+        let mut received = 0;
+        for space in burst.space() {
+            let (len, metadata) = loop {
+                let arrival = if position == end { Arrival::Pending } else { inspect(position) };
+                match arrival {
+                    Arrival::Pending => break None,
+                    Arrival::Frame { len, metadata } => break Some((len, metadata)),
+                    // SAFETY: the place is filled (before `end`), and passed below: the ring forgets the buffer.
+                    Arrival::Discard => unsafe { pool::give_one(*self.places.at(position)) },
+                }
+                position = position.wrapping_add(1);
+            }
+            .unzip();
+            let (Some(len), Some(metadata)) = (len, metadata) else { break };
+            // SAFETY: the place is filled, its buffer one of `pool` and passed to the packet here; the length is within its room.
+            space.write(unsafe {
+                let slot = *self.places.at(position);
+                Packet::received(slot, shared.headroom(), len.min(shared.data_room()), metadata)
+            });
+            position = position.wrapping_add(1);
+            received += 1;
+        }
+        self.places.tail = position;
+        // SAFETY: that many of the places in `space` have been written, from the first on.
+        unsafe { burst.extend(received) };
+        position.wrapping_sub(start)
     }
 
     /// Brings all buffers home. The caller has stopped the card.
     pub fn release_all(&mut self) {
         self.places.release(self.len());
-    }
-}
-
-/// The frames from the tail on, as packets.
-struct Arrivals<'a, F> {
-    buffers: &'a mut RxBuffers,
-    /// At most the head: places before it are filled.
-    end: u32,
-    inspect: F,
-}
-
-impl<F: FnMut(u32) -> Arrival> Iterator for Arrivals<'_, F> {
-    type Item = Packet;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Packet> {
-        let RxBuffers { places, pool } = &mut *self.buffers;
-        while places.tail != self.end {
-            let arrival = (self.inspect)(places.tail);
-            if let Arrival::Pending = arrival {
-                return None;
-            }
-            // SAFETY: the place is filled: `end` is not beyond the head.
-            let slot = unsafe { *places.at(places.tail) };
-            places.tail = places.tail.wrapping_add(1);
-            let Arrival::Frame { len, metadata } = arrival else {
-                // SAFETY: the ring owned the buffer and has just passed it.
-                unsafe { pool::give_one(slot) };
-                continue;
-            };
-            let shared = pool.shared();
-            let len = len.min(shared.data_room());
-            // SAFETY: the ring owned the buffer, one of `pool`, and has just passed it on; the length is within its room.
-            return Some(unsafe { Packet::received(slot, shared.headroom(), len, metadata) });
-        }
-        None
     }
 }

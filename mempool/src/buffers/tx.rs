@@ -62,20 +62,23 @@ impl TxBuffers {
         let max = max.min(self.places.room()) as usize;
         let span = lengths.end() - lengths.start();
         let start = self.places.head;
+        let reach = dma.reach();
+        // In a register, not in the ring: the stores to the descriptors could alias it.
+        let mut head = start;
         for packet in burst.iter().take(max) {
             let slot = packet.slot();
             let len = packet.len() as u16;
-            let Some(buffer) = dma.buffer(slot) else { break };
+            let Some(buffer) = reach.buffer(slot) else { break };
             if len.wrapping_sub(*lengths.start()) > span {
                 break;
             }
-            let head = self.places.head;
             // SAFETY: the place is free: no more packets than there is room for are taken.
             unsafe { *self.places.at_mut(head) = slot };
             arm(head, buffer + u64::from(packet.offset()), len);
-            self.places.head = head.wrapping_add(1);
+            head = head.wrapping_add(1);
         }
-        let moved = self.places.head.wrapping_sub(start);
+        self.places.head = head;
+        let moved = head.wrapping_sub(start);
         // The buffers are the ring's now.
         burst.take_front(moved as usize);
         moved

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gannet_bus::descriptors::DescriptorRing;
+use gannet_bus::descriptors::{DescriptorRing, Descriptors};
 use gannet_bus::{Device, Registers};
 use gannet_mempool::buffers::{Arrival, RxBuffers};
 use gannet_mempool::dma::{DmaTable, Iova};
@@ -133,7 +133,7 @@ impl<D: Device> IxgbeRx<D> {
     /// Gives the card one refill of buffers, without telling it yet. Returns how many.
     #[inline(always)]
     fn arm(&mut self) -> u32 {
-        let (ring, base) = (&self.ring, self.pool_iova.0);
+        let (ring, base) = (self.ring.descriptors(), self.pool_iova.0);
         self.buffers.arm(self.refill, |position, offset| ring.store(position, RxRead { buffer: base + offset }.words()))
     }
 
@@ -161,7 +161,7 @@ impl<D: Device> IxgbeRx<D> {
 /// Reads the descriptor at `position`.
 #[inline(always)]
 fn inspect(
-    ring: &DescriptorRing,
+    ring: Descriptors<'_>,
     position: u32,
     frames: &mut Frames,
     counters: &RxCounters,
@@ -176,7 +176,8 @@ fn inspect(
     let whole = descriptor.status() & (rx_status::EOP | rx_status::RXE) == rx_status::EOP;
     let length = u32::from(descriptor.length());
     if !whole || length.wrapping_sub(1) >= frames.buffer || frames.in_oversize {
-        return reject(descriptor, frames, counters);
+        reject(descriptor, frames, counters);
+        return Arrival::Discard;
     }
     *bytes += u64::from(length);
     Arrival::Frame { len: length as u16, metadata: metadata(descriptor) }
@@ -185,7 +186,7 @@ fn inspect(
 /// A descriptor without a good, whole frame: counts why.
 #[cold]
 #[inline(never)]
-fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) -> Arrival {
+fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) {
     let ends = descriptor.status() & rx_status::EOP != 0;
     let length = u32::from(descriptor.length());
     let continues = frames.in_oversize;
@@ -200,16 +201,16 @@ fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) -
         debug_assert!(length == 0 || length > frames.buffer);
         counters.nonsense.add(1);
     }
-    Arrival::Discard
 }
 
 impl<D: Device> Receive for IxgbeRx<D> {
     fn receive(&mut self, burst: &mut Burst) -> usize {
         let before = burst.len();
         let mut bytes = 0;
-        let (ring, frames, counters) = (&self.ring, &mut self.frames, &*self.counters);
-        let passed =
-            self.buffers.receive(burst, ring.len(), |position| inspect(ring, position, frames, counters, &mut bytes));
+        let (ring, frames, counters) = (self.ring.descriptors(), &mut self.frames, &*self.counters);
+        let passed = self
+            .buffers
+            .receive(burst, self.ring.len(), |position| inspect(ring, position, frames, counters, &mut bytes));
         let received = burst.len() - before;
         if passed > 0 {
             self.counters.packets.add(received as u64);

@@ -127,7 +127,7 @@ impl<D: Device> IxgbeTx<D> {
     fn send_run(&mut self, burst: &mut Burst, bytes: &mut u64) -> u32 {
         // One place stays free: head = tail would mean an empty ring to the card.
         let free = self.ring.len() - 1 - self.buffers.len();
-        let ring = &self.ring;
+        let ring = self.ring.descriptors();
         let sent = self.buffers.send(burst, free.min(RUN), &self.dma, LENGTHS, |position, buffer, length| {
             *bytes += u64::from(length);
             let data = TxData { buffer, length, command: COMMAND, payload_length: length.into() };
@@ -135,7 +135,7 @@ impl<D: Device> IxgbeTx<D> {
         });
         if sent > 0 {
             let last = self.buffers.head().wrapping_sub(1);
-            self.ring.or_high(last, u64::from(tx_command::RS));
+            ring.or_high(last, u64::from(tx_command::RS));
             self.marks.push(last);
         }
         sent
@@ -187,7 +187,7 @@ impl<D: Device> Transmit for IxgbeTx<D> {
     fn reclaim(&mut self) -> usize {
         let mut done = self.buffers.tail();
         while let Some(mark) = self.marks.oldest() {
-            if !(TxWriteBack { high: self.ring.load_high(mark) }).done() {
+            if !(TxWriteBack { high: self.ring.descriptors().load_high(mark) }).done() {
                 break;
             }
             self.marks.pop();
