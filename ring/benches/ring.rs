@@ -165,7 +165,8 @@ impl Bench {
 
     fn ours_one_core<E: Element>(&self) {
         for bulk in [1, 8, 32, 64] {
-            let (mut producer, mut consumer) = black_box(spsc::ring::<E>(CAPACITY).expect("a power of two"));
+            let (mut producer, mut consumer) =
+                black_box(spsc::ring::<E>(CAPACITY).expect("a power of two"));
             self.one_core("spsc", bulk, |source: &[E], sink| {
                 producer.enqueue_bulk(source) && consumer.dequeue_bulk(sink)
             });
@@ -176,7 +177,8 @@ impl Bench {
                 ring.enqueue_bulk(source) && ring.dequeue_bulk(sink)
             });
         }
-        let (mut producer, mut consumer) = black_box(spsc::ring::<E>(CAPACITY).expect("a power of two"));
+        let (mut producer, mut consumer) =
+            black_box(spsc::ring::<E>(CAPACITY).expect("a power of two"));
         self.one_core("spsc_push_pop", 1, |source: &[E], sink| {
             producer.push(source[0]).is_ok() && consumer.pop().map(|e| sink[0] = e).is_some()
         });

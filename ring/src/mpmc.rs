@@ -75,15 +75,18 @@ pub struct Ring<T> {
 }
 
 struct Parts<T> {
-    prod: CachePadded<Ends>,
-    cons: CachePadded<Ends>,
+    prod: Ends,
+    cons: Ends,
     slots: Slots<T>,
 }
 
 /// One side's indices. The slots from `tail` up to `head` are claimed and not yet published.
+///
+/// On two cache lines, because the other side reads `tail` all the time: that must not take the
+/// line away from the next swap of `head`.
 struct Ends {
-    head: AtomicU64,
-    tail: AtomicU64,
+    head: CachePadded<AtomicU64>,
+    tail: CachePadded<AtomicU64>,
 }
 
 // SAFETY: the parts are only ever borrowed shared (except by `drop`), and they are `Sync` when
@@ -104,8 +107,8 @@ impl<T> Ring<T> {
     /// A ring whose indices begin at `start`, so that tests can have them overflow.
     pub(crate) fn starting_at(capacity: usize, start: u64) -> Result<Self, Error> {
         let parts = Parts {
-            prod: CachePadded::new(Ends::starting_at(start)),
-            cons: CachePadded::new(Ends::starting_at(start)),
+            prod: Ends::starting_at(start),
+            cons: Ends::starting_at(start),
             slots: Slots::with_capacity(capacity)?,
         };
         Ok(Self {
@@ -308,8 +311,8 @@ impl<T: Copy + Send> Ring<T> {
 impl Ends {
     fn starting_at(start: u64) -> Self {
         Self {
-            head: AtomicU64::new(start),
-            tail: AtomicU64::new(start),
+            head: CachePadded::new(AtomicU64::new(start)),
+            tail: CachePadded::new(AtomicU64::new(start)),
         }
     }
 
