@@ -143,12 +143,12 @@ impl<Q: Queue<u32>> Checked<Q> {
 
 fn behaves_like_a_bounded_vec_deque<Q: Queue<u32>>() {
     let config = ProptestConfig {
-        cases: if cfg!(miri) { 4 } else { 1000 },
+        cases: if cfg!(miri) { 3 } else { 1000 },
         // The failing input is printed; a file would need a place that miri does not let us see.
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let ops = prop::collection::vec(op(), 0..if cfg!(miri) { 50 } else { 200 });
+    let ops = prop::collection::vec(op(), 0..if cfg!(miri) { 40 } else { 200 });
     proptest!(config, |(shift in 0..6u32, start in start(), ops in ops)| {
         let ring = Q::starting_at(1 << shift, start).unwrap();
         let mut checked = Checked { ring, model: VecDeque::new(), next: 0 };
