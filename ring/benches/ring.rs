@@ -275,7 +275,8 @@ fn main() {
         "{:<24}{:>5}{:>6}{:>6}{:>9}",
         "case", "cores", "bulk", "elem", "cycles"
     );
-    // The two-core cases bind their own threads; a thread of its own keeps this one free.
+    // One core throughout; the two-core cases pin their own threads.
+    pin(bench.cpus[0]);
     bench.ours_one_core::<u64>();
     bench.ours_one_core::<u32>();
     bench.ours_two_cores();

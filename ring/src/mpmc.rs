@@ -25,7 +25,8 @@
 //! claim is lock-free: a swap that fails, fails because another thread's succeeded. Publishing is
 //! **not** lock-free: a thread that is preempted between claim and publication delays the *later*
 //! claims of its own side until it runs again. They spin for a moment and then yield their core,
-//! so progress is made on a single core too. This is the price of bulk operations with one
+//! so progress is made on a single core too, if the scheduler gives the core to that thread (which
+//! it does not among real-time threads of unequal priority). This is the price of bulk operations with one
 //! compare-and-swap however many elements there are; for threads pinned to a core of their own it
 //! is not paid. Do not use one side of the ring both in a signal handler and in what it
 //! interrupts.
@@ -134,9 +135,10 @@ impl<T> Ring<T> {
     #[inline]
     pub fn len(&self) -> usize {
         let Parts { prod, cons, slots } = self.parts();
-        // The consumers' index first, and with Acquire: then the producers' is at least the one
-        // this was derived from, and the difference never negative. It may exceed the capacity
-        // when the ring moved on in between.
+        // The consumers' index first: then the producers' is at least the one this was derived
+        // from, and the difference never negative. It may exceed the capacity when the ring moved
+        // on in between. Acquire on both: whoever learns from the length that an operation ended
+        // may free what it used.
         let cons = cons.tail.load(Acquire);
         let prod = prod.tail.load(Acquire);
         (prod.wrapping_sub(cons) as usize).min(slots.capacity())

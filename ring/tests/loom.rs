@@ -106,7 +106,9 @@ fn mpmc_two_producers_one_consumer() {
         } else {
             received.clear();
         }
-        senders.map(|sender| sender.join().unwrap());
+        for sender in senders {
+            sender.join().unwrap();
+        }
         assert_eq!(drained(&ring, received), [10, 11, 20, 21]);
     });
 }
