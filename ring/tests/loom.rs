@@ -1,4 +1,5 @@
-//! All interleavings of small uses of the rings, without a bound on preemptions.
+//! All interleavings of small uses of the rings, without a bound on preemptions. Weakening
+//! any one memory ordering of an operation makes one of these tests fail.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p gannet-ring --release --test loom
