@@ -24,12 +24,13 @@
 //! Producers never wait for consumers nor consumers for producers: full and empty are answers. The
 //! claim is lock-free: a swap that fails, fails because another thread's succeeded. Publishing is
 //! **not** lock-free: a thread that is preempted between claim and publication delays the *later*
-//! claims of its own side until it runs again. They spin for a moment and then yield their core,
-//! so progress is made on a single core too, if the scheduler gives the core to that thread (which
-//! it does not among real-time threads of unequal priority). This is the price of bulk operations with one
-//! compare-and-swap however many elements there are; for threads pinned to a core of their own it
-//! is not paid. Do not use one side of the ring both in a signal handler and in what it
-//! interrupts.
+//! claims of its own side until it runs again, and hides what they moved from the other side. They
+//! spin for a moment and then yield their core, so progress is made on a single core too, if the
+//! scheduler then runs that thread (which among real-time threads of unequal priority it may not).
+//!
+//! This is the price of bulk operations with one compare-and-swap however many elements there are;
+//! for threads pinned to a core of their own it is not paid. Do not use one side of the ring both
+//! in a signal handler and in what it interrupts.
 //!
 //! # The end of an operation
 //!
@@ -69,9 +70,9 @@ use crate::want::Want;
 /// # Ok::<(), gannet_ring::Error>(())
 /// ```
 pub struct Ring<T> {
-    /// In a cell as a whole, padding and all: a reference to plain memory would promise that the
-    /// memory outlives the call it is passed to, and an operation may be outlived by its ring's
-    /// memory only up to the last store (see the module's documentation).
+    /// In a cell as a whole, padding and all: a reference to plain memory would promise that this
+    /// memory stays allocated until the call it is passed to returns, which is longer than an
+    /// operation needs it (see the module's documentation).
     parts: UnsafeCell<Parts<T>>,
 }
 
