@@ -3,7 +3,7 @@
 //! `cargo bench -p gannet-ring` prints a table and, for scripts, one `bench=ring ...` line a case.
 //! Cycles are those of the time-stamp counter. Each figure is the median of three runs; the
 //! elements pass through `black_box` on both ways. Without `--bench` (`cargo test --benches`) each
-//! case is only tried once.
+//! case is only tried, and no figures are printed.
 
 use std::fmt::Debug;
 use std::hint::{black_box, spin_loop};
@@ -38,9 +38,17 @@ impl Element for u64 {
 
 struct Bench {
     clock: Clock,
+    /// Whether the cases are measured or only tried.
+    mode: Mode,
     /// Elements moved in one run.
     elements: usize,
     cpus: Vec<usize>,
+}
+
+#[derive(PartialEq)]
+enum Mode {
+    Measure,
+    Try,
 }
 
 /// What a line of the table is about.
@@ -51,20 +59,22 @@ struct Case<'a> {
     element_bytes: usize,
 }
 
-impl Case<'_> {
-    fn report(&self, mut runs: Vec<f64>) {
+impl Bench {
+    fn report(&self, case: Case, mut runs: Vec<f64>) {
+        let Case { name, cores, bulk, element_bytes } = case;
+        if self.mode == Mode::Try {
+            println!("{name:<24}{cores:>5}{bulk:>6}{element_bytes:>6}  ok");
+            return;
+        }
         runs.sort_by(f64::total_cmp);
         let cycles = runs[runs.len() / 2];
-        let Case { name, cores, bulk, element_bytes } = self;
         println!(
             "{name:<24}{cores:>5}{bulk:>6}{element_bytes:>6}{cycles:>9.2}    \
              bench=ring case={name} cores={cores} bulk={bulk} elem={element_bytes} \
              cycles_per_object={cycles:.2}"
         );
     }
-}
 
-impl Bench {
     /// Enqueues and dequeues `bulk` elements in turn on one core. `pair` does one of each.
     fn one_core<E: Element>(&self, name: &str, bulk: usize, mut pair: impl FnMut(&[E], &mut [E]) -> bool) {
         let source: Vec<E> = (1..=bulk).map(E::from_number).collect();
@@ -84,7 +94,8 @@ impl Bench {
         run(rounds.div_ceil(4));
         let runs = (0..RUNS).map(|_| run(rounds)).collect();
         assert_eq!(sink, source);
-        Case { name, cores: 1, bulk, element_bytes: size_of::<E>() }.report(runs);
+        let case = Case { name, cores: 1, bulk, element_bytes: size_of::<E>() };
+        self.report(case, runs);
     }
 
     /// Moves elements from a thread on one core to a thread on another in bursts of up to `bulk`.
@@ -138,7 +149,8 @@ impl Bench {
             })
         });
         let runs = runs.skip(1).collect();
-        Case { name, cores: 2, bulk, element_bytes: 8 }.report(runs);
+        let case = Case { name, cores: 2, bulk, element_bytes: 8 };
+        self.report(case, runs);
     }
 
     fn ours_one_core<E: Element>(&self) {
@@ -211,15 +223,16 @@ fn pin(cpu: usize) {
 }
 
 fn main() {
-    let smoke = !std::env::args().any(|argument| argument == "--bench");
+    let measure = std::env::args().any(|argument| argument == "--bench");
+    let (mode, elements) = if measure { (Mode::Measure, 1 << 24) } else { (Mode::Try, 64) };
     let set = sched_getaffinity(Pid::from_raw(0)).expect("the CPUs of this process");
-    let cpus = (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect();
-    let elements = if smoke { 64 } else { 1 << 24 };
-    let bench = Bench { clock: Clock::new(), elements, cpus };
+    let cpus: Vec<usize> = (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect();
+    // One core throughout; the two-core cases pin their own threads.
+    pin(cpus[0]);
+    let bench = Bench { clock: Clock::new(), mode, elements, cpus };
 
     println!("cycles for an enqueue and a dequeue, each element; capacity {CAPACITY}");
     println!("{:<24}{:>5}{:>6}{:>6}{:>9}", "case", "cores", "bulk", "elem", "cycles");
-    // The two-core cases bind their own threads; a thread of its own keeps this one free.
     bench.ours_one_core::<u64>();
     bench.ours_one_core::<u32>();
     bench.ours_two_cores();

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_count_of_many_sizes() {
-        let max = if cfg!(miri) { 40 } else { 600 };
+        let max = if cfg!(miri) { 20 } else { 600 };
         copies(max, |n| n as u8);
         copies(max, |n| n as u16);
         copies(max, |n| n as u32);

@@ -24,11 +24,13 @@
 //! Producers never wait for consumers nor consumers for producers: full and empty are answers. The
 //! claim is lock-free: a swap that fails, fails because another thread's succeeded. Publishing is
 //! **not** lock-free: a thread that is preempted between claim and publication delays the *later*
-//! claims of its own side until it runs again. They spin for a moment and then yield their core,
-//! so progress is made on a single core too. This is the price of bulk operations with one
-//! compare-and-swap however many elements there are; for threads pinned to a core of their own it
-//! is not paid. Do not use one side of the ring both in a signal handler and in what it
-//! interrupts.
+//! claims of its own side until it runs again, and hides what they moved from the other side. They
+//! spin for a moment and then yield their core, so progress is made on a single core too, if the
+//! scheduler then runs that thread (which among real-time threads of unequal priority it may not).
+//!
+//! This is the price of bulk operations with one compare-and-swap however many elements there are;
+//! for threads pinned to a core of their own it is not paid. Do not use one side of the ring both
+//! in a signal handler and in what it interrupts.
 //!
 //! # The end of an operation
 //!
@@ -68,22 +70,25 @@ use crate::want::Want;
 /// # Ok::<(), gannet_ring::Error>(())
 /// ```
 pub struct Ring<T> {
-    /// In a cell as a whole, padding and all: a reference to plain memory would promise that the
-    /// memory outlives the call it is passed to, and an operation may be outlived by its ring's
-    /// memory only up to the last store (see the module's documentation).
+    /// In a cell as a whole, padding and all: a reference to plain memory would promise that this
+    /// memory stays allocated until the call it is passed to returns, which is longer than an
+    /// operation needs it (see the module's documentation).
     parts: UnsafeCell<Parts<T>>,
 }
 
 struct Parts<T> {
-    prod: CachePadded<Ends>,
-    cons: CachePadded<Ends>,
+    prod: Ends,
+    cons: Ends,
     slots: Slots<T>,
 }
 
 /// One side's indices. The slots from `tail` up to `head` are claimed and not yet published.
+///
+/// On two cache lines, because the other side reads `tail` all the time: that must not take the
+/// line away from the next swap of `head`.
 struct Ends {
-    head: AtomicU64,
-    tail: AtomicU64,
+    head: CachePadded<AtomicU64>,
+    tail: CachePadded<AtomicU64>,
 }
 
 // SAFETY: the parts are only ever borrowed shared (except by `drop`), and they are `Sync` when
@@ -104,8 +109,8 @@ impl<T> Ring<T> {
     /// A ring whose indices begin at `start`, so that tests can have them overflow.
     pub(crate) fn starting_at(capacity: usize, start: u64) -> Result<Self, Error> {
         let parts = Parts {
-            prod: CachePadded::new(Ends::starting_at(start)),
-            cons: CachePadded::new(Ends::starting_at(start)),
+            prod: Ends::starting_at(start),
+            cons: Ends::starting_at(start),
             slots: Slots::with_capacity(capacity)?,
         };
         Ok(Self { parts: UnsafeCell::new(parts) })
@@ -129,9 +134,10 @@ impl<T> Ring<T> {
     #[inline]
     pub fn len(&self) -> usize {
         let Parts { prod, cons, slots } = self.parts();
-        // The consumers' index first, and with Acquire: then the producers' is at least the one
-        // this was derived from, and the difference never negative. It may exceed the capacity
-        // when the ring moved on in between.
+        // The consumers' index first: then the producers' is at least the one this was derived
+        // from, and the difference never negative. It may exceed the capacity when the ring moved
+        // on in between. Acquire on both: whoever learns from the length that an operation ended
+        // may free what it used.
         let cons = cons.tail.load(Acquire);
         let prod = prod.tail.load(Acquire);
         (prod.wrapping_sub(cons) as usize).min(slots.capacity())
@@ -305,7 +311,7 @@ impl<T: Copy + Send> Ring<T> {
 
 impl Ends {
     fn starting_at(start: u64) -> Self {
-        Self { head: AtomicU64::new(start), tail: AtomicU64::new(start) }
+        Self { head: CachePadded::new(AtomicU64::new(start)), tail: CachePadded::new(AtomicU64::new(start)) }
     }
 
     /// Claims slots for this side: the index of the first and how many. This side may go as far as

@@ -5,7 +5,7 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::mem::size_of;
-use std::ptr::NonNull;
+use std::ptr;
 
 use crate::Error;
 use crate::copy::copy_elements;
@@ -15,8 +15,20 @@ use crate::error::check_capacity;
 /// then touches no line more than it must, and no line of someone else's.
 const ALIGN: usize = 128;
 
+/// A ring must be invariant in `T`. Else one side could take the ring for one of shorter-lived
+/// elements and add some, which the other side would get as longer-lived ones:
+///
+/// ```compile_fail
+/// use gannet_ring::spsc::Producer;
+/// fn shorten<'a>(long: Producer<&'static str>) -> Producer<&'a str> { long }
+/// ```
+/// ```compile_fail
+/// use gannet_ring::mpmc::Ring;
+/// fn shorten<'a>(long: &'a Ring<&'static str>) -> &'a Ring<&'a str> { long }
+/// ```
 pub(crate) struct Slots<T> {
-    base: NonNull<T>,
+    /// Never null; not a `NonNull`, because that is covariant in `T`.
+    base: *mut T,
     mask: u64,
 }
 
@@ -32,12 +44,15 @@ impl<T> Slots<T> {
         check_capacity(capacity)?;
         let no_memory = Error::OutOfMemory { capacity, element_bytes: size_of::<T>() };
         let layout = Self::layout(capacity).ok_or(no_memory)?;
-        let base = if layout.size() == 0 {
-            NonNull::dangling()
+        let base: *mut T = if layout.size() == 0 {
+            ptr::dangling_mut()
         } else {
             // SAFETY: the layout is not of size zero.
-            NonNull::new(unsafe { alloc(layout) }).ok_or(no_memory)?.cast()
+            unsafe { alloc(layout) }.cast()
         };
+        if base.is_null() {
+            return Err(no_memory);
+        }
         Ok(Self { base, mask: capacity as u64 - 1 })
     }
 
@@ -63,14 +78,14 @@ impl<T> Slots<T> {
         let to_end = self.mask as usize - start;
         // SAFETY: `start <= mask`, and a segment ends at the last slot (`start + to_end`) at most.
         unsafe {
-            let slot = self.base.as_ptr().add(start);
+            let slot = self.base.add(start);
             // Less one on both sides: the compiler then sees that a single element never wraps.
             if count - 1 <= to_end {
                 copy_elements(src, slot, count);
             } else {
                 let first = to_end + 1;
                 slot.copy_from_nonoverlapping(src, first);
-                self.base.as_ptr().copy_from_nonoverlapping(src.add(first), count - first);
+                self.base.copy_from_nonoverlapping(src.add(first), count - first);
             }
         }
     }
@@ -89,13 +104,13 @@ impl<T> Slots<T> {
         let to_end = self.mask as usize - start;
         // SAFETY: as in `write`.
         unsafe {
-            let slot = self.base.as_ptr().add(start);
+            let slot = self.base.add(start);
             if count - 1 <= to_end {
                 copy_elements(slot, dst, count);
             } else {
                 let first = to_end + 1;
                 slot.copy_to_nonoverlapping(dst, first);
-                self.base.as_ptr().copy_to_nonoverlapping(dst.add(first), count - first);
+                self.base.copy_to_nonoverlapping(dst.add(first), count - first);
             }
         }
     }
@@ -108,7 +123,7 @@ impl<T> Drop for Slots<T> {
         {
             // SAFETY: `with_capacity` allocated `base` with this layout. The elements are the
             // ring's to drop.
-            unsafe { dealloc(self.base.as_ptr().cast(), layout) }
+            unsafe { dealloc(self.base.cast(), layout) }
         }
     }
 }

@@ -115,11 +115,9 @@ impl Side {
 }
 
 impl<T> Shared<T> {
-    /// Elements in the ring. Either side's own index is exact, so neither sees a negative length.
     fn len(&self) -> usize {
-        // The consumer's index first: the other order could miss elements that were both added and
-        // taken in between. The Acquire keeps the order, and makes the producer's index at least
-        // the one this consumer's index was derived from.
+        // As in the MPMC ring: this order keeps the difference from being negative, and Acquire
+        // makes what the length tells of an operation's end reliable.
         let cons = self.cons.load(Acquire);
         let prod = self.prod.load(Acquire);
         (prod.wrapping_sub(cons) as usize).min(self.slots.capacity())
