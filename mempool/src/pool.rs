@@ -133,11 +133,6 @@ impl Shared {
         self.headroom
     }
 
-    #[inline(always)]
-    pub(crate) fn data_room(&self) -> u16 {
-        self.data_room
-    }
-
     /// Whether all buffers are in the ring and the caches. The ring is read first, see the head of this file.
     pub(crate) fn is_complete(&self) -> bool {
         let ring = self.free.len();
@@ -336,11 +331,13 @@ impl Pool {
     }
 
     /// Bytes of a frame that a buffer holds.
+    #[inline(always)]
     pub fn data_room(&self) -> u16 {
         self.shared.data_room
     }
 
     /// Bytes before a new packet's data.
+    #[inline(always)]
     pub fn headroom(&self) -> u16 {
         self.shared.headroom
     }

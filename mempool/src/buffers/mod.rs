@@ -61,6 +61,12 @@ impl Places {
         unsafe { self.slots.as_mut_ptr().add((position & self.mask) as usize) }
     }
 
+    /// The places, for a loop that reads them.
+    #[inline(always)]
+    fn filled(&self) -> Filled {
+        Filled { slots: self.slots.as_ptr(), mask: self.mask }
+    }
+
     /// Places from `position` to the end of the array.
     #[inline(always)]
     fn until_wrap(&self, position: u32) -> u32 {
@@ -96,6 +102,25 @@ impl Places {
             }
         }
         self.tail = self.tail.wrapping_add(count);
+    }
+}
+
+/// What a loop over filled places needs, free of the borrow of [`Places`].
+#[derive(Clone, Copy)]
+struct Filled {
+    slots: *const u32,
+    mask: u32,
+}
+
+impl Filled {
+    /// The buffer at `position`.
+    ///
+    /// # Safety
+    /// The [`Places`] live, and the place is filled.
+    #[inline(always)]
+    unsafe fn at(self, position: u32) -> u32 {
+        // SAFETY: the masked position is below the length; filled per contract.
+        unsafe { *self.slots.add((position & self.mask) as usize) }
     }
 }
 

@@ -108,30 +108,27 @@ impl RxBuffers {
     /// frames to `burst` as packets. Returns the number of positions passed, discarded ones included.
     #[inline(always)]
     pub fn receive(&mut self, burst: &mut Burst, max: u32, mut inspect: impl FnMut(u32) -> Arrival) -> u32 {
-        let shared = self.pool.shared();
         let start = self.places.tail;
         let end = start.wrapping_add(max.min(self.len()));
-        // In a register, not in the ring: the stores to the burst could alias it.
+        let (headroom, data_room) = (self.pool.headroom(), self.pool.data_room());
+        // All in registers: for the compiler, each store to the burst could change what is in memory.
+        let filled = self.places.filled();
         let mut position = start;
         let mut received = 0;
         for space in burst.space() {
-            let (len, metadata) = loop {
+            let frame = loop {
                 let arrival = if position == end { Arrival::Pending } else { inspect(position) };
                 match arrival {
                     Arrival::Pending => break None,
                     Arrival::Frame { len, metadata } => break Some((len, metadata)),
-                    // SAFETY: the place is filled (before `end`), and passed below: the ring forgets the buffer.
-                    Arrival::Discard => unsafe { pool::give_one(*self.places.at(position)) },
+                    // SAFETY: the place is filled (before `end`) and passed here: the ring forgets the buffer.
+                    Arrival::Discard => unsafe { discard(filled.at(position)) },
                 }
                 position = position.wrapping_add(1);
-            }
-            .unzip();
-            let (Some(len), Some(metadata)) = (len, metadata) else { break };
-            // SAFETY: the place is filled, its buffer one of `pool` and passed to the packet here; the length is within its room.
-            space.write(unsafe {
-                let slot = *self.places.at(position);
-                Packet::received(slot, shared.headroom(), len.min(shared.data_room()), metadata)
-            });
+            };
+            let Some((len, metadata)) = frame else { break };
+            // SAFETY: the place is filled and passed here, its buffer, one of `pool`, goes to the packet; the length is within its room.
+            space.write(unsafe { Packet::received(filled.at(position), headroom, len.min(data_room), metadata) });
             position = position.wrapping_add(1);
             received += 1;
         }
@@ -145,4 +142,15 @@ impl RxBuffers {
     pub fn release_all(&mut self) {
         self.places.release(self.len());
     }
+}
+
+/// Brings a buffer home that holds nothing to hand on.
+///
+/// # Safety
+/// As [`pool::give_one`].
+#[cold]
+#[inline(never)]
+unsafe fn discard(slot: u32) {
+    // SAFETY: per contract.
+    unsafe { pool::give_one(slot) }
 }
