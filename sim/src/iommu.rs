@@ -20,7 +20,8 @@ use gannet_mempool::region::Region;
 use gannet_mempool::{Error, Result};
 use vm_memory::iommu::Iotlb;
 use vm_memory::{
-    AtomicAccess, Bytes, FileOffset, GuestAddress, GuestRegionMmap, MmapRegion, Permissions, VolatileMemory, VolatileSlice,
+    AtomicAccess, Bytes, FileOffset, GuestAddress, GuestRegionMmap, MmapRegion, Permissions, VolatileMemory,
+    VolatileSlice,
 };
 
 /// Address bits inside a region: its number lies above them.
@@ -137,8 +138,8 @@ impl DmaMapper for Domain {
         };
         let file = fd.try_clone_to_owned().map_err(|e| self.refused(region, format!("duplicating its file: {e}")))?;
         let file = FileOffset::new(File::from(file), 0);
-        let memory =
-            MmapRegion::from_file(file, region.len()).map_err(|e| self.refused(region, format!("mapping its file: {e}")))?;
+        let memory = MmapRegion::from_file(file, region.len())
+            .map_err(|e| self.refused(region, format!("mapping its file: {e}")))?;
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         let placed = map.insert(memory);
         placed.map(Iova).ok_or_else(|| self.refused(region, "the card's I/O address space (1 TiB) is full".into()))
@@ -181,7 +182,8 @@ impl Map {
                 self.next = self.base;
                 continue;
             }
-            let taken = self.regions.iter().flatten().find(|m| m.iova < candidate + needed && candidate < m.iova + m.len);
+            let taken =
+                self.regions.iter().flatten().find(|m| m.iova < candidate + needed && candidate < m.iova + m.len);
             match taken {
                 Some(taken) => self.next = (taken.iova + taken.len).next_multiple_of(ALIGNMENT) + ALIGNMENT,
                 None => {
@@ -207,8 +209,7 @@ impl Map {
         if len == 0 || iova.checked_add(len).is_none() {
             return None;
         }
-        let mut found =
-            Iotlb::lookup(&self.iotlb, GuestAddress(iova), len as usize, Permissions::ReadWrite).ok()?;
+        let mut found = Iotlb::lookup(&self.iotlb, GuestAddress(iova), len as usize, Permissions::ReadWrite).ok()?;
         let range = found.next().filter(|range| range.length as u64 == len)?;
         Some(((range.base.0 >> SLOT_SHIFT) as usize, range.base.0 & (DOMAIN_BYTES - 1)))
     }
@@ -246,10 +247,13 @@ pub(crate) struct DeviceTlb {
 impl DeviceTlb {
     #[inline(always)]
     fn find(&self, iova: u64, len: u64) -> Option<Translation> {
-        self.entries.iter().find(|e| {
-            let distance = iova.wrapping_sub(e.first);
-            distance < e.len && len <= e.len - distance
-        }).copied()
+        self.entries
+            .iter()
+            .find(|e| {
+                let distance = iova.wrapping_sub(e.first);
+                distance < e.len && len <= e.len - distance
+            })
+            .copied()
     }
 
     #[cold]

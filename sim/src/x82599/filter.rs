@@ -53,8 +53,10 @@ impl Filter {
         let fctrl = core.get(regs::FCTRL);
         let multicast = core.get(regs::MCSTCTRL);
         let valid = |index: &u32| core.get_at(regs::RAH, *index).valid();
-        let address = |index| u64::from(core.get_at(regs::RAL, index)) | u64::from(core.get_at(regs::RAH, index).bytes()) << 32;
-        let table = |array: gannet_spec::RegArray<_>| (0..array.count()).map(|index| core.get_at(array, index)).collect();
+        let address =
+            |index| u64::from(core.get_at(regs::RAL, index)) | u64::from(core.get_at(regs::RAH, index).bytes()) << 32;
+        let table =
+            |array: gannet_spec::RegArray<_>| (0..array.count()).map(|index| core.get_at(array, index)).collect();
         Filter {
             exact: (0..regs::RAH.count()).filter(valid).map(address).collect(),
             broadcast: fctrl.broadcast_accept(),

@@ -1,7 +1,9 @@
 //! What each register does when it is read or written.
 
 use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
-use gannet_spec::x82599::regs::{self, Autoc, Ctrl, DcaRxctrl, Eec, Eerd, Hlreg0, Msca, Rdrxctl, Rxdctl, Status, Swsm, Txdctl};
+use gannet_spec::x82599::regs::{
+    self, Autoc, Ctrl, DcaRxctrl, Eec, Eerd, Hlreg0, Msca, Rdrxctl, Rxdctl, Status, Swsm, Txdctl,
+};
 
 use super::core::Core;
 use super::probe::Violation;
@@ -40,12 +42,8 @@ impl Core {
             Register::Tdh(queue) => self.tx[usize::from(queue)].ring.head,
             Register::Rdt(queue) => bells.rx[usize::from(queue)].tail(),
             Register::Tdt(queue) => bells.tx[usize::from(queue)].tail(),
-            Register::Rxdctl(queue) => {
-                Rxdctl::from(stored).with_enable(self.rx[usize::from(queue)].ring.runs()).into()
-            }
-            Register::Txdctl(queue) => {
-                Txdctl::from(stored).with_enable(self.tx[usize::from(queue)].ring.runs()).into()
-            }
+            Register::Rxdctl(queue) => Rxdctl::from(stored).with_enable(self.rx[usize::from(queue)].ring.runs()).into(),
+            Register::Txdctl(queue) => Txdctl::from(stored).with_enable(self.tx[usize::from(queue)].ring.runs()).into(),
             // Write-only registers and commands read as 0.
             Register::Eimc | Register::EimcEx(_) | Register::EicsEx(_) | Register::Corectl => 0,
             _ => stored,
@@ -92,11 +90,18 @@ impl Core {
                 self.set(mask, self.get(mask) & !value);
             }
             Register::Wus => self.set(regs::WUS, self.get(regs::WUS) & !value),
-            Register::Rxctrl | Register::Rxcsum | Register::Hlreg0 | Register::Rdrxctl => self.write_receive(register, value),
+            Register::Rxctrl | Register::Rxcsum | Register::Hlreg0 | Register::Rdrxctl => {
+                self.write_receive(register, value)
+            }
             Register::Mtqc if !self.get(regs::RTTDCS).arbiter_disable() => {
                 self.log.violation(Violation::QueuesWithArbiter, || format!("MTQC = {value:#x}"));
             }
-            Register::Mrqc | Register::Synqf | Register::Fdirctrl | Register::Etqf(_) | Register::Ftqf(_) | Register::Rscctl(_) => {
+            Register::Mrqc
+            | Register::Synqf
+            | Register::Fdirctrl
+            | Register::Etqf(_)
+            | Register::Ftqf(_)
+            | Register::Rscctl(_) => {
                 self.write_steering(register, value);
             }
             Register::DcaRxctrl(queue) => {
@@ -289,10 +294,47 @@ impl Core {
 fn is_read_only(register: Register) -> bool {
     use Register as R;
     match register {
-        R::Status | R::Fwsm | R::Factps | R::Rxmemwrap | R::Secrxstat | R::Sectxstat | R::Links | R::Links2 | R::Pcs1glsta => true,
-        R::Anlp1 | R::Anlp2 | R::Mmngc | R::Crcerrs | R::Illerrc | R::Errbc | R::Mspdc | R::Mlfc | R::Mrfc | R::Rlec => true,
-        R::Lxontxc | R::Lxofftxc | R::Lxonrxcnt | R::Lxoffrxcnt | R::Gprc | R::Bprc | R::Mprc | R::Gptc | R::Gorcl | R::Gorch => true,
-        R::Gotcl | R::Gotch | R::Ruc | R::Rfc | R::Roc | R::Rjc | R::Torl | R::Torh | R::Tpr | R::Tpt | R::Mptc | R::Bptc => true,
+        R::Status
+        | R::Fwsm
+        | R::Factps
+        | R::Rxmemwrap
+        | R::Secrxstat
+        | R::Sectxstat
+        | R::Links
+        | R::Links2
+        | R::Pcs1glsta => true,
+        R::Anlp1
+        | R::Anlp2
+        | R::Mmngc
+        | R::Crcerrs
+        | R::Illerrc
+        | R::Errbc
+        | R::Mspdc
+        | R::Mlfc
+        | R::Mrfc
+        | R::Rlec => true,
+        R::Lxontxc
+        | R::Lxofftxc
+        | R::Lxonrxcnt
+        | R::Lxoffrxcnt
+        | R::Gprc
+        | R::Bprc
+        | R::Mprc
+        | R::Gptc
+        | R::Gorcl
+        | R::Gorch => true,
+        R::Gotcl
+        | R::Gotch
+        | R::Ruc
+        | R::Rfc
+        | R::Roc
+        | R::Rjc
+        | R::Torl
+        | R::Torh
+        | R::Tpr
+        | R::Tpt
+        | R::Mptc
+        | R::Bptc => true,
         R::Xec | R::Mpc(_) | R::Prc(_) | R::Ptc(_) | R::Qprc(_) | R::QbrcL(_) | R::QbrcH(_) | R::Qprdc(_) => true,
         R::Qptc(_) | R::QbtcL(_) | R::QbtcH(_) => true,
         _ => false,

@@ -93,7 +93,10 @@ impl Log {
         if *count == 1 || self.kept.len() < KEPT {
             let detail = detail();
             if *count == 1 {
-                tracing::warn!("{}: driver error {violation:?}: {detail} (the first is logged, all are counted)", self.name);
+                tracing::warn!(
+                    "{}: driver error {violation:?}: {detail} (the first is logged, all are counted)",
+                    self.name
+                );
             }
             self.kept.push(ViolationRecord { violation, detail });
         }

@@ -24,9 +24,9 @@ pub(super) fn load(core: &mut Core) {
         (Register::Sectxstat, 1),
         (Register::Vlnctrl, 0x0000_8100),
         (Register::Hlreg0, 0x0801_2C0B),
-        (Register::Maxfrs, 0x05EE_0000), // 1518
+        (Register::Maxfrs, 0x05EE_0000),                         // 1518
         (Register::Autoc, 0xC19D_8284 & !0x0000_E000 | 3 << 13), // 10 Gb/s serial
-        (Register::Autoc2, 0x000A_0000), // SFI
+        (Register::Autoc2, 0x000A_0000),                         // SFI
         (Register::Anlp1, 0x0001_0000),
         (Register::Pcs1glctl, 0x0204_0000),
         (Register::Pcs1gana, 0x0000_01A0),

@@ -143,7 +143,11 @@ impl ReceiveSettings {
             settings.running.push(index as u8);
             let registers = |index| {
                 let sets = core.get_at(regs::RQSMR, index / 4).to_le_bytes();
-                (core.get_at(regs::SRRCTL, index), core.get_at(regs::RXDCTL, index), usize::from(sets[index as usize % 4] & 0xF))
+                (
+                    core.get_at(regs::SRRCTL, index),
+                    core.get_at(regs::RXDCTL, index),
+                    usize::from(sets[index as usize % 4] & 0xF),
+                )
             };
             let kind = queue.load(&registers, index);
             if kind != ONE_BUFFER || queue.buffer_bytes == 0 {
@@ -196,7 +200,13 @@ impl Receiver {
         moved
     }
 
-    fn drain_buffer(&mut self, core: &mut Core, settings: &ReceiveSettings, session: &Session<'_>, budget: usize) -> usize {
+    fn drain_buffer(
+        &mut self,
+        core: &mut Core,
+        settings: &ReceiveSettings,
+        session: &Session<'_>,
+        budget: usize,
+    ) -> usize {
         let mut moved = 0;
         while moved < budget {
             let Some(Waiting { frame, bad_fcs }) = core.buffer.pop() else { break };
@@ -255,7 +265,13 @@ impl Receiver {
 
     /// Puts the frame into the ring of its queue.
     #[inline]
-    fn deliver(&mut self, core: &mut Core, settings: &ReceiveSettings, session: &Session<'_>, bad_fcs: bool) -> Delivery {
+    fn deliver(
+        &mut self,
+        core: &mut Core,
+        settings: &ReceiveSettings,
+        session: &Session<'_>,
+        bad_fcs: bool,
+    ) -> Delivery {
         let Core { rx, stats, faults, log, .. } = core;
         let class = classify(&self.frame, settings.tag);
         let (index, rss_type, hash) = self.rss.steer(&class, &self.frame);

@@ -37,7 +37,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(name: String, clock: Clock, domain: Arc<Domain>, doorbells: Arc<Doorbells>, core: Core) -> Shared {
+    pub(super) fn new(
+        name: String,
+        clock: Clock,
+        domain: Arc<Domain>,
+        doorbells: Arc<Doorbells>,
+        core: Core,
+    ) -> Shared {
         let (gates, waiting) = (AtomicU32::new(0), AtomicU32::new(0));
         Shared { name, clock, domain, doorbells, gates, waiting, core: Mutex::new(core) }
     }

@@ -5,11 +5,11 @@ use gannet_spec::x82599::desc::{TxData, TxWriteBack, tx_command};
 use gannet_spec::x82599::{TX_ON_CHIP_DESCRIPTORS, regs};
 
 use super::core::Core;
+use super::fault::Faults;
 use super::filter::{Cast, destination};
 use super::offload;
 use super::probe::{Log, Violation};
 use super::queue::{Doorbell, Ring};
-use super::fault::Faults;
 use super::stats::{Statistics, size_class};
 use crate::iommu::Session;
 use crate::peer::{Accepted, MAX_FRAME, Peer};
@@ -32,8 +32,8 @@ pub(super) struct TxQueue {
     set: usize,
     /// Where the head is written instead of done bits, if it is (7.2.3.5.4).
     head_at: Option<u64>,
-    /// A packet that a fault reported as done before it was read.
-    reported_early: Option<u32>,
+    /// Descriptors of the packet at the head, which a fault reported as done, over their content, before it was sent.
+    reported_early: Option<Vec<[u64; 2]>>,
 }
 
 impl TxQueue {
@@ -139,6 +139,16 @@ impl Transmitter {
         budget: usize,
     ) -> usize {
         let mut moved = 0;
+        if let Some(descriptors) = core.tx[index].reported_early.take() {
+            let packet = Packet { descriptors: &descriptors, first: core.tx[index].ring.head };
+            match self.send(core, index, &packet, session, wire) {
+                Outcome::Stays => {
+                    core.tx[index].reported_early = Some(descriptors);
+                    return 0;
+                }
+                Outcome::Used | Outcome::Skipped => moved += 1,
+            }
+        }
         let mut batch = [[0; 2]; FETCH];
         while moved < budget {
             let ring = &mut core.tx[index].ring;
@@ -177,8 +187,15 @@ impl Transmitter {
 
     /// Handles the descriptors at the head, up to an end of packet, or a context.
     #[inline]
-    fn packet(&mut self, core: &mut Core, index: usize, packet: &Packet<'_>, session: &Session<'_>, wire: &mut Wire<'_>) -> Outcome {
-        let Core { tx, stats, faults, log, .. } = core;
+    fn packet(
+        &mut self,
+        core: &mut Core,
+        index: usize,
+        packet: &Packet<'_>,
+        session: &Session<'_>,
+        wire: &mut Wire<'_>,
+    ) -> Outcome {
+        let Core { tx, faults, log, .. } = core;
         let queue = &mut tx[index];
         let last = packet.descriptors[packet.descriptors.len() - 1];
         if !is_data(last[1]) {
@@ -194,11 +211,26 @@ impl Transmitter {
             queue.complete(packet, session, Report::Done);
             return Outcome::Skipped;
         }
-        if queue.reported_early.take() != Some(packet.first) && faults.early_done.hits() {
+        if faults.early_done.hits() {
             queue.report(packet, session);
-            queue.reported_early = Some(packet.first);
+            queue.reported_early = Some(packet.descriptors.to_vec());
             return Outcome::Stays;
         }
+        self.send(core, index, packet, session, wire)
+    }
+
+    /// Sends a packet of data descriptors.
+    #[inline]
+    fn send(
+        &mut self,
+        core: &mut Core,
+        index: usize,
+        packet: &Packet<'_>,
+        session: &Session<'_>,
+        wire: &mut Wire<'_>,
+    ) -> Outcome {
+        let Core { tx, stats, faults, log, .. } = core;
+        let queue = &mut tx[index];
         match self.gather(queue, packet, session, wire.settings, log) {
             Gathered::Unmapped => {
                 queue.complete(packet, session, Report::Nothing);
@@ -247,7 +279,9 @@ impl Transmitter {
             return Gathered::Bad(Violation::Unsupported);
         }
         if data.payload_length as usize != self.frame.len() {
-            log.violation(Violation::PayloadLength, || format!("{} for {} bytes", data.payload_length, self.frame.len()));
+            log.violation(Violation::PayloadLength, || {
+                format!("{} for {} bytes", data.payload_length, self.frame.len())
+            });
         }
         if data.command & tx_command::IFCS == 0 {
             log.violation(Violation::NoFcs, || format!("descriptor {}", packet.first));

@@ -46,7 +46,8 @@ pub struct TxContext {
 impl TxContext {
     /// As it lies in memory, for offloads without segmentation.
     pub const fn words(self) -> [u64; 2] {
-        let low = (self.l3_length & 0x1FF) as u64 | ((self.l2_length & 0x7F) as u64) << 9 | (self.vlan_tag as u64) << 16;
+        let low =
+            (self.l3_length & 0x1FF) as u64 | ((self.l2_length & 0x7F) as u64) << 9 | (self.vlan_tag as u64) << 16;
         let l4_type = match self.l4_type {
             L4Type::Udp => 0,
             L4Type::Tcp => 1,
