@@ -233,14 +233,16 @@ impl Receiver {
     ) -> usize {
         let timed = peer.pacing() == Pacing::Timed;
         let listening = settings.enabled && core.link.is_up() && !core.in_reset();
-        if !timed && !(listening && dma) {
+        let may_ask = timed || (listening && dma);
+        if !may_ask {
             return 0;
         }
         let mut moved = 0;
         while moved < budget {
             // A peer that waits is not asked while there is no room: nothing of what it sends is lost to overload.
             let room = || settings.running.iter().any(|index| core.rx[usize::from(*index)].available() > 0);
-            if !timed && !(core.buffer.is_empty() && room()) {
+            let may_ask = timed || (core.buffer.is_empty() && room());
+            if !may_ask {
                 break;
             }
             let bad_fcs = match peer.offer(&mut self.frame, now) {

@@ -2,7 +2,7 @@
 
 use gannet_sim::x82599::Violation;
 use gannet_spec::x82599::desc::{rss_type, rx_status, rx_type};
-use gannet_spec::x82599::regs::{self, Fctrl, Hlreg0, Mcstctrl, Mrqc, Rah, Rdrxctl, Rxdctl, Srrctl, Vlnctrl};
+use gannet_spec::x82599::regs::{self, Fctrl, Mcstctrl, Mrqc, Rah, Rdrxctl, Rxdctl, Srrctl, Vlnctrl};
 
 use super::frames::{BROADCAST, MAC, MULTICAST, OTHER, plain, tagged, tcp, udp};
 use super::harness::{Bench, RING};
@@ -233,7 +233,7 @@ fn bad_frames_are_counted_and_stored_only_on_request() {
 fn the_fcs_is_kept_if_it_is_not_stripped() {
     let mut bench = Bench::started();
     bench.write(regs::RXCTRL, regs::Rxctrl::new());
-    bench.write(regs::HLREG0, Hlreg0::from(bench.read(regs::HLREG0)).with_rx_crc_strip(false));
+    bench.write(regs::HLREG0, bench.read(regs::HLREG0).with_rx_crc_strip(false));
     bench.write(regs::RDRXCTL, Rdrxctl::new());
     bench.write(regs::RXCTRL, regs::Rxctrl::new().with_enable(true));
     bench.receive(plain(MAC, 60));
