@@ -23,7 +23,9 @@ use gannet_spec::x82599::regs;
 const RING: u32 = 512;
 const BURST: usize = 32;
 const BUFFER: u64 = 2048;
-const FRAMES: u64 = 10_000_000;
+/// Frames of a round, and rounds: the best one counts, as other programs can only slow it down.
+const FRAMES: u64 = 100_000;
+const ROUNDS: usize = 100;
 const RX_RING: usize = 0;
 const TX_RING: usize = 64 << 10;
 const BUFFERS: u64 = 1 << 20;
@@ -95,18 +97,22 @@ fn main() {
     }
     bar.write(regs::RDT.get(0).offset(), RING - 1);
 
-    let peer = peer_alone();
+    let peer = best(peer_alone);
     let mut position = 0;
     for (what, mrqc) in [
         ("without RSS", regs::Mrqc::new()),
         ("with RSS over addresses and ports", regs::Mrqc::new().with_mode(1).with_ipv4_udp(true)),
     ] {
         bar.write(regs::MRQC.offset(), mrqc.into());
-        let cycles = forward(&mut nic, &bar, &memory, (&rx, &tx), &mut position) - peer;
+        let cycles = best(|| forward(&mut nic, &bar, &memory, (&rx, &tx), &mut position)) - peer;
         println!("{what}: {cycles:.1} TSC cycles a frame in the card, {peer:.1} in the peer");
     }
     let probe = nic.probe();
     assert_eq!((probe.violations().len(), probe.dma_fault_count()), (0, 0));
+}
+
+fn best(mut round: impl FnMut() -> f64) -> f64 {
+    (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
 }
 
 fn peer_alone() -> f64 {

@@ -96,9 +96,8 @@ impl Rss {
         if kind == rss_type::NONE {
             return (0, rss_type::NONE, 0);
         }
-        let addresses = &frame[class.addresses.0..class.addresses.1];
-        let ports = if with_ports { &frame[class.ports().0..class.ports().1] } else { &[] };
-        let hash = self.toeplitz.hash(addresses, ports);
+        let ports = if with_ports { class.ports(frame) } else { &[] };
+        let hash = self.toeplitz.hash(class.addresses(frame), ports);
         (self.queues[hash as usize % ENTRIES], kind, hash)
     }
 

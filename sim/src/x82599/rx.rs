@@ -367,9 +367,26 @@ fn write_frame(
     }
 }
 
-/// Writes a last descriptor back, unless a fault has other plans.
-#[inline]
+/// Writes a last descriptor back.
+#[inline(always)]
 fn report(
+    queue: &mut RxQueue,
+    position: u32,
+    write_back: RxWriteBack,
+    session: &Session<'_>,
+    faults: &mut Faults,
+    noise: &mut u64,
+) -> Option<()> {
+    if faults.any || queue.held.is_some() {
+        return misreport(queue, position, write_back, session, faults, noise);
+    }
+    let at = queue.ring.at(position);
+    session.store(&mut queue.ring.tlb, at, [write_back.low, write_back.high])
+}
+
+/// Writes a last descriptor back as the faults want it.
+#[cold]
+fn misreport(
     queue: &mut RxQueue,
     position: u32,
     mut write_back: RxWriteBack,

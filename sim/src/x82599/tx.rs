@@ -211,7 +211,7 @@ impl Transmitter {
             queue.complete(packet, session, Report::Done);
             return Outcome::Skipped;
         }
-        if faults.early_done.hits() {
+        if faults.any && faults.early_done.hits() {
             queue.report(packet, session);
             queue.reported_early = Some(packet.descriptors.to_vec());
             return Outcome::Stays;
@@ -331,7 +331,7 @@ enum Report {
 }
 
 fn done(faults: &mut Faults) -> Report {
-    if faults.never_done.hits() { Report::Nothing } else { Report::Done }
+    if faults.any && faults.never_done.hits() { Report::Nothing } else { Report::Done }
 }
 
 impl TxQueue {
