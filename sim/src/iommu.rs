@@ -337,13 +337,11 @@ impl Session<'_> {
         Some(())
     }
 
-    /// Appends `len` bytes from `iova` on to `data`.
+    /// Reads from `iova` on into `data`.
     #[inline]
-    pub(crate) fn read(&self, tlb: &mut DeviceTlb, iova: u64, len: usize, data: &mut Vec<u8>) -> Option<()> {
-        let start = data.len();
-        data.resize(start + len, 0);
-        self.pieces(tlb, (iova, len), Direction::Read, |slice, at| {
-            slice.copy_to(&mut data[start + at..]);
+    pub(crate) fn read(&self, tlb: &mut DeviceTlb, iova: u64, data: &mut [u8]) -> Option<()> {
+        self.pieces(tlb, (iova, data.len()), Direction::Read, |slice, at| {
+            slice.copy_to(&mut data[at..]);
         })
     }
 

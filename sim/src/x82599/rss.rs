@@ -49,8 +49,15 @@ impl Toeplitz {
     /// The hash of `addresses` followed by `ports`, together at most 36 bytes.
     #[inline(always)]
     fn hash(&self, addresses: &[u8], ports: &[u8]) -> u32 {
-        let input = addresses.iter().chain(ports);
-        input.zip(self.tables.iter()).fold(0, |hash, (byte, table)| hash ^ table[usize::from(*byte)])
+        let (for_addresses, for_ports) = self.tables.split_at(addresses.len().min(INPUT));
+        let mut hash = 0;
+        for (byte, table) in addresses.iter().zip(for_addresses) {
+            hash ^= table[usize::from(*byte)];
+        }
+        for (byte, table) in ports.iter().zip(for_ports) {
+            hash ^= table[usize::from(*byte)];
+        }
+        hash
     }
 }
 

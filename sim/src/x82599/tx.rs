@@ -76,11 +76,18 @@ impl TransmitSettings {
 }
 
 /// What is between fetching descriptors and the cable.
-#[derive(Default)]
 pub(super) struct Transmitter {
-    frame: Vec<u8>,
+    /// The frame is the first `len` bytes.
+    buffer: Box<[u8]>,
+    len: usize,
     /// Which of the running queues begins.
     turn: usize,
+}
+
+impl Default for Transmitter {
+    fn default() -> Transmitter {
+        Transmitter { buffer: vec![0; MAX_FRAME + offload::VLAN].into(), len: 0, turn: 0 }
+    }
 }
 
 /// What came of the packet at a queue's head.
@@ -241,13 +248,18 @@ impl Transmitter {
                 queue.complete(packet, session, Report::Done);
                 Outcome::Skipped
             }
-            Gathered::Frame if wire.peer.accept(&self.frame, wire.now) == Accepted::Busy => Outcome::Stays,
+            Gathered::Frame if wire.peer.accept(self.frame(), wire.now) == Accepted::Busy => Outcome::Stays,
             Gathered::Frame => {
-                count(stats, queue.set, &self.frame);
+                count(stats, queue.set, self.frame());
                 queue.complete(packet, session, done(faults));
                 Outcome::Used
             }
         }
+    }
+
+    #[inline(always)]
+    fn frame(&self) -> &[u8] {
+        &self.buffer[..self.len]
     }
 
     /// Reads the packet's buffers and applies its offloads.
@@ -263,42 +275,45 @@ impl Transmitter {
         if packet.descriptors.len() > queue.most_descriptors as usize {
             return Gathered::Bad(Violation::TooManyDescriptors);
         }
-        self.frame.clear();
+        self.len = 0;
         for words in packet.descriptors {
             let data = TxData::from_words(*words);
-            if self.frame.len() + usize::from(data.length) > MAX_FRAME {
+            let end = self.len + usize::from(data.length);
+            if end > MAX_FRAME {
                 return Gathered::Bad(Violation::FrameTooLong);
             }
-            if session.read(&mut queue.ring.tlb, data.buffer, data.length.into(), &mut self.frame).is_none() {
+            let read = session.read(&mut queue.ring.tlb, data.buffer, &mut self.buffer[self.len..end]);
+            if read.is_none() {
                 return Gathered::Unmapped;
             }
+            self.len = end;
         }
         // The first descriptor speaks for the packet.
         let data = TxData::from_words(packet.descriptors[0]);
         if data.command & tx_command::TSE != 0 {
             return Gathered::Bad(Violation::Unsupported);
         }
-        if data.payload_length as usize != self.frame.len() {
-            log.violation(Violation::PayloadLength, || {
-                format!("{} for {} bytes", data.payload_length, self.frame.len())
-            });
+        if data.payload_length as usize != self.len {
+            log.violation(Violation::PayloadLength, || format!("{} for {} bytes", data.payload_length, self.len));
         }
         if data.command & tx_command::IFCS == 0 {
             log.violation(Violation::NoFcs, || format!("descriptor {}", packet.first));
         }
         let shortest = if settings.pad { offload::ETHERNET } else { SHORTEST };
-        if self.frame.len() < shortest {
+        if self.len < shortest {
             return Gathered::Bad(Violation::FrameTooShort);
         }
         let options = (packet.descriptors[0][1] >> 32) as u32;
         if offload::wanted(data.command, options) {
-            let applied = offload::apply(&mut self.frame, data.command, options, &queue.contexts, settings.tag);
-            if applied.is_none() {
-                return Gathered::Bad(Violation::Context);
+            let frame = (&mut *self.buffer, self.len);
+            match offload::apply(frame, data.command, options, &queue.contexts, settings.tag) {
+                Some(len) => self.len = len,
+                None => return Gathered::Bad(Violation::Context),
             }
         }
-        if self.frame.len() < SHORTEST {
-            self.frame.resize(SHORTEST, 0);
+        if self.len < SHORTEST {
+            self.buffer[self.len..SHORTEST].fill(0);
+            self.len = SHORTEST;
         }
         Gathered::Frame
     }
