@@ -63,6 +63,7 @@ impl Crc {
 }
 
 /// The FCS of a frame, as it goes over the wire.
+#[inline(never)]
 pub(super) fn fcs(frame: &[u8]) -> [u8; 4] {
     static CRC32: Crc = Crc::new(0xEDB8_8320);
     CRC32.of([frame, &[], &[]]).to_le_bytes()
@@ -72,6 +73,7 @@ pub(super) fn fcs(frame: &[u8]) -> [u8; 4] {
 const SCTP_CHECKSUM: usize = 8;
 
 /// The checksum of a SCTP packet, whatever its own field holds; `None` if it has no whole header.
+#[inline(never)]
 pub(super) fn sctp(packet: &[u8]) -> Option<[u8; 4]> {
     static CRC32C: Crc = Crc::new(0x82F6_3B78);
     let (head, rest) = packet.split_at_checked(SCTP_CHECKSUM)?;
@@ -79,6 +81,7 @@ pub(super) fn sctp(packet: &[u8]) -> Option<[u8; 4]> {
 }
 
 /// Whether a SCTP packet's checksum is right.
+#[inline(never)]
 pub(super) fn sctp_is_right(packet: &[u8]) -> bool {
     sctp(packet).is_some_and(|right| packet[SCTP_CHECKSUM..].starts_with(&right))
 }

@@ -81,7 +81,7 @@ impl Class {
         Some(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn ipv6(&mut self, frame: &[u8], start: usize) -> Option<()> {
         let header = frame.get(start..start + IPV6)?;
         let end = start + IPV6 + usize::from(u16::from_be_bytes([header[4], header[5]]));

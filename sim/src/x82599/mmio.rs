@@ -292,6 +292,10 @@ impl Core {
             self.log.violation(Violation::TransmitDisabled, || format!("transmit queue {index}"));
         } else {
             (queue.ring.base, queue.ring.len) = (base, len);
+            if queue.ring.head >= len {
+                self.log.violation(Violation::HeadBeyondRing, || format!("TDH({index}) = {}", queue.ring.head));
+                queue.ring.head = 0;
+            }
             queue.ring.enable(now);
         }
         self.schedule();

@@ -24,13 +24,15 @@ pub enum Violation {
     RingWhileEnabled,
     /// A head was changed while its queue ran. The write was ignored.
     HeadWhileEnabled,
+    /// A transmit queue was enabled with its head beyond the ring. The head is 0 then.
+    HeadBeyondRing,
     /// A queue was enabled without a ring. It stays off.
     QueueWithoutRing,
     /// A transmit queue was enabled before DMATXCTL.TE (4.6.8). It stays off.
     TransmitDisabled,
     /// PTHRESH and WTHRESH exceed the 40 descriptors on the chip (7.2.3.4).
     Thresholds,
-    /// Write-back in batches without a limit on RS descriptors, or HTHRESH 0 with PTHRESH (7.2.3.4.1).
+    /// HTHRESH is 0 with a PTHRESH above 0 (7.2.3.4.1).
     HostThreshold,
     /// RXCSUM was changed with RXCTRL.RXEN set.
     ChecksumWhileReceiving,

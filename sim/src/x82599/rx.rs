@@ -73,13 +73,19 @@ impl RxQueue {
         self.held = None;
     }
 
-    fn load(&mut self, core_get: &dyn Fn(u32) -> (regs::Srrctl, regs::Rxdctl, usize), index: u32) -> u8 {
-        let (srrctl, rxdctl, set) = core_get(index);
-        self.buffer_bytes = usize::from(srrctl.buffer_kib()) * 1024;
+    /// Takes over what the registers of queue `index` say.
+    fn load(&mut self, core: &mut Core, index: u32) {
+        let srrctl = core.get_at(regs::SRRCTL, index);
+        let sets = core.get_at(regs::RQSMR, index / 4).to_le_bytes();
+        self.set = usize::from(sets[index as usize % 4] & 0xF);
         self.drop = srrctl.drop_enable();
-        self.strip_vlan = rxdctl.vlan_strip();
-        self.set = set;
-        srrctl.descriptor_type()
+        self.strip_vlan = core.get_at(regs::RXDCTL, index).vlan_strip();
+        self.buffer_bytes = usize::from(srrctl.buffer_kib()) * 1024;
+        if srrctl.descriptor_type() != ONE_BUFFER || self.buffer_bytes == 0 {
+            core.log.violation(Violation::Unsupported, || format!("SRRCTL({index}) = {:#x}", srrctl.into_bits()));
+            // A buffer of no bytes takes no frame: all are dropped and counted.
+            self.buffer_bytes = 0;
+        }
     }
 
     #[inline(always)]
@@ -136,26 +142,9 @@ impl ReceiveSettings {
             running: Vec::new(),
         };
         let mut queues = std::mem::take(&mut core.rx);
-        for (index, queue) in (0..).zip(&mut queues) {
-            if !queue.ring.runs() {
-                continue;
-            }
+        for (index, queue) in (0..).zip(&mut queues).filter(|(_, queue)| queue.ring.runs()) {
             settings.running.push(index as u8);
-            let registers = |index| {
-                let sets = core.get_at(regs::RQSMR, index / 4).to_le_bytes();
-                (
-                    core.get_at(regs::SRRCTL, index),
-                    core.get_at(regs::RXDCTL, index),
-                    usize::from(sets[index as usize % 4] & 0xF),
-                )
-            };
-            let kind = queue.load(&registers, index);
-            if kind != ONE_BUFFER || queue.buffer_bytes == 0 {
-                let detail = || format!("SRRCTL({index}): descriptor type {kind}, {} byte buffers", queue.buffer_bytes);
-                core.log.violation(Violation::Unsupported, detail);
-                // A buffer of no bytes takes no frame: all are dropped and counted.
-                queue.buffer_bytes = 0;
-            }
+            queue.load(core, index);
         }
         core.rx = queues;
         settings
@@ -306,13 +295,11 @@ impl Receiver {
         if Cast::of(destination(&self.frame)) != Cast::Uni {
             status |= rx_status::PIF;
         }
-        if !settings.strip_fcs {
-            let fcs = checksum::fcs(&self.frame).map(|byte| if bad_fcs { !byte } else { byte });
-            self.frame.extend_from_slice(&fcs);
-        }
         if strip_vlan {
             status |= rx_status::VP;
-            self.frame.drain(TAG);
+        }
+        if strip_vlan || !settings.strip_fcs {
+            self.rework(strip_vlan, settings.strip_fcs, bad_fcs);
         }
         let (types, hash) = match settings.hash_in_descriptor {
             true => (class.types | rss_type, hash),
@@ -326,6 +313,20 @@ impl Receiver {
             set.rx_bytes.count += wire_bytes as u64;
         }
         Delivery::Done
+    }
+}
+
+impl Receiver {
+    /// Brings the frame into the form that goes to memory: with its FCS, without its tag.
+    #[cold]
+    fn rework(&mut self, strip_vlan: bool, strip_fcs: bool, bad_fcs: bool) {
+        if !strip_fcs {
+            let fcs = checksum::fcs(&self.frame).map(|byte| if bad_fcs { !byte } else { byte });
+            self.frame.extend_from_slice(&fcs);
+        }
+        if strip_vlan {
+            self.frame.drain(TAG);
+        }
     }
 }
 
