@@ -1,10 +1,9 @@
-//! Cards that misbehave on request, and the thread that runs them.
+//! Cards that misbehave on request.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gannet_bus::{Device, Registers};
-use gannet_sim::x82599::{Engine, Fault};
+use gannet_sim::x82599::Fault;
 use gannet_spec::x82599::desc::{rx_status, tx_command};
 use gannet_spec::x82599::eeprom;
 use gannet_spec::x82599::regs::{self, Ctrl, Rxdctl, Txdctl};
@@ -139,23 +138,4 @@ fn the_eeprom_does_not_add_up() {
     };
     let sum = (0..=eeprom::CHECKSUM).fold(0_u16, |sum, address| sum.wrapping_add(word(address)));
     assert_ne!(sum, eeprom::CHECKSUM_SUM);
-}
-
-#[test]
-fn an_engine_runs_cards_until_it_is_stopped() {
-    let mut bench = Bench::started();
-    let (probe, bar) = (bench.probe.clone(), bench.bar.clone());
-    let other = Bench::new();
-    let nic = std::mem::replace(&mut bench.nic, other.nic);
-    bench.put(0, &plain(MAC, 60), 60, WHOLE);
-    bench.write(regs::TDT.get(0), 1);
-    let engine = Engine::spawn(vec![nic]);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !bench.done(0) && Instant::now() < deadline {
-        assert_ne!(bar.read(regs::STATUS.offset()), u32::MAX);
-        thread::yield_now();
-    }
-    assert!(bench.done(0));
-    assert_eq!(engine.stop().len(), 1);
-    assert_eq!((bench.sent().len(), probe.violations().len()), (1, 0));
 }
