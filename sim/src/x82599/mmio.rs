@@ -147,11 +147,8 @@ impl Core {
         } else if ctrl.link_reset() {
             self.reset_link(now);
         }
-        self.set(regs::CTRL, ctrl);
         // The bit that forbids requests is cleared by the reset.
-        if ctrl.reset() {
-            self.set(regs::CTRL, ctrl.with_master_disable(false));
-        }
+        self.set(regs::CTRL, ctrl.with_master_disable(ctrl.master_disable() && !ctrl.reset()));
     }
 
     fn write_eerd(&mut self, eerd: Eerd) {

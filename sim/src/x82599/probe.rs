@@ -1,6 +1,7 @@
 //! What the card noticed about its driver, and how a test makes the card misbehave.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::fault::Fault;
@@ -165,5 +166,11 @@ impl Probe {
     /// Ends all misbehaviour. A card that was gone is back, as it was.
     pub fn heal(&self) {
         self.shared.heal();
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Probe").field(&self.shared.name).finish()
     }
 }

@@ -285,39 +285,50 @@ impl Receiver {
             stats.sets[queue.set].rx_dropped += 1;
             return Delivery::Done;
         }
-        let mut status = class.checksums(&self.frame) | rx_status::DD | rx_status::EOP;
-        if status & (rx_status::IPE | rx_status::L4E) != 0 {
+        let write_back = self.describe(settings, &class, (rss_type, hash), (strip_vlan, bad_fcs));
+        if write_back.status() & (rx_status::IPE | rx_status::L4E) != 0 {
             stats.checksum_errors += 1;
         }
-        if bad_fcs {
-            status |= rx_status::RXE;
-        }
-        if Cast::of(destination(&self.frame)) != Cast::Uni {
-            status |= rx_status::PIF;
-        }
-        if strip_vlan {
-            status |= rx_status::VP;
-        }
-        if strip_vlan || !settings.strip_fcs {
-            self.rework(strip_vlan, settings.strip_fcs, bad_fcs);
-        }
-        let (types, hash) = match settings.hash_in_descriptor {
-            true => (class.types | rss_type, hash),
-            false => (class.types, 0),
-        };
-        let vlan = if strip_vlan { class.vlan.unwrap_or(0) } else { 0 };
-        let last = Last { write_back: RxWriteBack::new(types, hash, status, 0, vlan), class: &class };
         let set = &mut stats.sets[queue.set];
+        let last = Last { write_back, class: &class };
         if write_frame(queue, &self.frame, last, session, (faults, log), &mut self.noise).is_some() {
             set.rx_frames += 1;
             set.rx_bytes.count += wire_bytes as u64;
         }
         Delivery::Done
     }
-}
 
-impl Receiver {
-    /// Brings the frame into the form that goes to memory: with its FCS, without its tag.
+    /// Brings the frame into the form that goes to memory, and makes its write-back, but for the length.
+    #[inline(always)]
+    fn describe(
+        &mut self,
+        settings: &ReceiveSettings,
+        class: &Class,
+        (rss_type, hash): (u32, u32),
+        (strip_vlan, bad_fcs): (bool, bool),
+    ) -> RxWriteBack {
+        let mut status = class.checksums(&self.frame) | rx_status::DD | rx_status::EOP;
+        if bad_fcs {
+            status |= rx_status::RXE;
+        }
+        if Cast::of(destination(&self.frame)) != Cast::Uni {
+            status |= rx_status::PIF;
+        }
+        let mut vlan = 0;
+        if strip_vlan {
+            status |= rx_status::VP;
+            vlan = class.vlan.unwrap_or(0);
+        }
+        if strip_vlan || !settings.strip_fcs {
+            self.rework(strip_vlan, settings.strip_fcs, bad_fcs);
+        }
+        match settings.hash_in_descriptor {
+            true => RxWriteBack::new(class.types | rss_type, hash, status, 0, vlan),
+            false => RxWriteBack::new(class.types, 0, status, 0, vlan),
+        }
+    }
+
+    /// Appends the FCS, takes the tag out.
     #[cold]
     fn rework(&mut self, strip_vlan: bool, strip_fcs: bool, bad_fcs: bool) {
         if !strip_fcs {

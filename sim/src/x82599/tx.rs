@@ -126,9 +126,13 @@ impl Transmitter {
                 // Each queue gets an even share of what is left of the budget, and a different one begins each time.
                 let share = (budget - moved).div_ceil(count - turn);
                 let index = usize::from(settings.running[(self.turn + turn) % count]);
-                session.refresh(&mut core.tx[index].ring.tlb);
+                let (queue, tail) = (&mut core.tx[index], bells[index].tail());
+                if queue.ring.available(tail) == 0 && queue.reported_early.is_none() {
+                    continue;
+                }
+                session.refresh(&mut queue.ring.tlb);
                 let mut wire = Wire { peer: &mut *peer, now, settings: &settings };
-                moved += self.drain(core, index, bells[index].tail(), session, &mut wire, share);
+                moved += self.drain(core, index, tail, session, &mut wire, share);
             }
             self.turn = self.turn.wrapping_add(1);
         }
