@@ -1,7 +1,7 @@
 //! The software IOMMU: a card reaches only what was mapped for it.
 //!
 //! A [`Domain`] maps a region by its memory file, into a mapping of its own, as another process would. What a card sees is
-//! an IOVA, which is never an address of this process, so a driver that mixes them up faults. A [`Session`] is the card's
+//! an IOVA, which is never an address of this process, so a driver that mixes them up faults. A `Session` is the card's
 //! side: it holds the domain's lock for one step, so [`DmaMapper::unmap`] returns only when no step can touch the memory.
 //!
 //! ```text
