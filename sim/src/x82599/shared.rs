@@ -98,8 +98,8 @@ impl Shared {
     }
 
     #[cold]
-    fn wrong_tail(&self, violation: Violation, offset: u32, value: u32) {
-        self.lock().log.violation(violation, || format!("{:?} = {value}", decode(offset)));
+    fn wrong_tail(&self, violation: Violation, register: Register, value: u32) {
+        self.lock().log.violation(violation, || format!("{register:?} = {value}"));
     }
 }
 
@@ -136,13 +136,13 @@ impl Model for Shared {
         if self.gates.load(Ordering::Relaxed) != 0 {
             return;
         }
-        let rung = match decode(offset) {
-            Some(Register::Rdt(queue)) => self.doorbells.rx[usize::from(queue)].ring(value),
-            Some(Register::Tdt(queue)) => self.doorbells.tx[usize::from(queue)].ring(value),
+        let (register, bell) = match decode(offset) {
+            Some(register @ Register::Rdt(queue)) => (register, &self.doorbells.rx[usize::from(queue)]),
+            Some(register @ Register::Tdt(queue)) => (register, &self.doorbells.tx[usize::from(queue)]),
             register => return self.write_locked(offset, register, value),
         };
-        if let Err(violation) = rung {
-            self.wrong_tail(violation, offset, value);
+        if let Err(violation) = bell.ring(value) {
+            self.wrong_tail(violation, register, value);
         }
     }
 
