@@ -1,7 +1,7 @@
 //! The software IOMMU: a card reaches only what was mapped for it.
 //!
 //! A [`Domain`] maps a region by its memory file, into a mapping of its own, as another process would. What a card sees is
-//! an IOVA, which is never an address of this process, so a driver that mixes them up faults. A [`Session`] is the card's
+//! an IOVA, which is never an address of this process, so a driver that mixes them up faults. A `Session` is the card's
 //! side: it holds the domain's lock for one step, so [`DmaMapper::unmap`] returns only when no step can touch the memory.
 //!
 //! ```text
@@ -245,15 +245,13 @@ pub(crate) struct DeviceTlb {
 }
 
 impl DeviceTlb {
+    /// Slot and offset of `len` bytes from `iova` on.
     #[inline(always)]
-    fn find(&self, iova: u64, len: u64) -> Option<Translation> {
-        self.entries
-            .iter()
-            .find(|e| {
-                let distance = iova.wrapping_sub(e.first);
-                distance < e.len && len <= e.len - distance
-            })
-            .copied()
+    fn find(&self, iova: u64, len: u64) -> Option<(usize, u64)> {
+        self.entries.iter().find_map(|entry| {
+            let distance = iova.wrapping_sub(entry.first);
+            (distance < entry.len && len <= entry.len - distance).then_some((entry.slot, entry.offset + distance))
+        })
     }
 
     #[cold]
@@ -282,15 +280,15 @@ impl Session<'_> {
     /// The memory at `iova`, if it is mapped and contiguous; no fault is recorded.
     #[inline(always)]
     fn find(&self, tlb: &mut DeviceTlb, iova: u64, len: usize) -> Option<VolatileSlice<'_>> {
-        let hit = match tlb.find(iova, len as u64) {
+        let (slot, offset) = match tlb.find(iova, len as u64) {
             Some(hit) => hit,
             None => {
                 tlb.fill(&self.map, iova);
                 tlb.find(iova, len as u64)?
             }
         };
-        let region = self.map.regions.get(hit.slot)?.as_ref()?;
-        region.memory.get_slice((hit.offset + (iova - hit.first)) as usize, len).ok()
+        let region = self.map.regions.get(slot)?.as_ref()?;
+        region.memory.get_slice(offset as usize, len).ok()
     }
 
     /// Calls `access` with each piece of `len` bytes from `iova` on and its place in them. `None` and a fault, with nothing
@@ -339,13 +337,11 @@ impl Session<'_> {
         Some(())
     }
 
-    /// Appends `len` bytes from `iova` on to `data`.
+    /// Reads from `iova` on into `data`.
     #[inline]
-    pub(crate) fn read(&self, tlb: &mut DeviceTlb, iova: u64, len: usize, data: &mut Vec<u8>) -> Option<()> {
-        let start = data.len();
-        data.resize(start + len, 0);
-        self.pieces(tlb, (iova, len), Direction::Read, |slice, at| {
-            slice.copy_to(&mut data[start + at..]);
+    pub(crate) fn read(&self, tlb: &mut DeviceTlb, iova: u64, data: &mut [u8]) -> Option<()> {
+        self.pieces(tlb, (iova, data.len()), Direction::Read, |slice, at| {
+            slice.copy_to(&mut data[at..]);
         })
     }
 

@@ -25,11 +25,16 @@ pub(super) struct Class {
     pub(super) types: u32,
     /// The VLAN tag, if the frame has one.
     pub(super) vlan: Option<u16>,
-    /// Where source and destination address of the IP header lie, one after the other.
-    pub(super) addresses: (usize, usize),
+    /// Where the IP header starts and, for IPv4, ends.
+    ip: (u16, u16),
     /// Where the L4 header starts, if there is one, and where the IP packet ends.
-    l4: (usize, usize),
-    ip_header: (usize, usize),
+    l4: (u16, u16),
+}
+
+/// The bytes between two places of a frame.
+#[inline(always)]
+fn part(frame: &[u8], (start, end): (u16, u16)) -> &[u8] {
+    &frame[usize::from(start)..usize::from(end)]
 }
 
 #[inline(always)]
@@ -39,7 +44,7 @@ fn be16(frame: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Looks at a frame of at least an Ethernet header. `tag` is the Ethertype of VLAN tags.
-#[inline]
+#[inline(always)]
 pub(super) fn classify(frame: &[u8], tag: u16) -> Class {
     let mut class = Class::default();
     let mut start = ETHERNET;
@@ -58,17 +63,16 @@ pub(super) fn classify(frame: &[u8], tag: u16) -> Class {
 }
 
 impl Class {
-    #[inline]
+    #[inline(always)]
     fn ipv4(&mut self, frame: &[u8], start: usize) -> Option<()> {
-        let header = frame.get(start..start + 20)?;
+        let header: &[u8; 20] = frame.get(start..)?.first_chunk()?;
         let header_len = usize::from(header[0] & 0xF) * 4;
         let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
         if header[0] >> 4 != 4 || header_len < 20 || total < header_len || start + total > frame.len() {
             return None;
         }
         self.types = if header_len > 20 { rx_type::IPV4 | rx_type::IPV4_EXT } else { rx_type::IPV4 };
-        self.ip_header = (start, start + header_len);
-        self.addresses = (start + 12, start + 20);
+        self.ip = (start as u16, (start + header_len) as u16);
         // Fragments, first ones too, have no L4 header as far as the card is concerned.
         let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3FFF != 0;
         if !fragment {
@@ -77,7 +81,7 @@ impl Class {
         Some(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn ipv6(&mut self, frame: &[u8], start: usize) -> Option<()> {
         let header = frame.get(start..start + IPV6)?;
         let end = start + IPV6 + usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -85,7 +89,7 @@ impl Class {
             return None;
         }
         self.types = rx_type::IPV6;
-        self.addresses = (start + 8, start + IPV6);
+        self.ip = (start as u16, 0);
         let (mut next, mut at) = (header[6], start + IPV6);
         while matches!(next, HOP_BY_HOP | ROUTING | DESTINATION) {
             self.types |= rx_type::IPV6_EXT;
@@ -111,7 +115,8 @@ impl Class {
         };
         if start + least <= end {
             self.types |= bit;
-            self.l4 = (start, end);
+            // Frames end below 64 KiB.
+            self.l4 = (start as u16, end as u16);
         }
     }
 
@@ -121,19 +126,27 @@ impl Class {
         self.types & types == types
     }
 
-    /// Where the ports lie, if the frame has some.
+    /// Source and destination address of the IP header.
     #[inline(always)]
-    pub(super) fn ports(&self) -> (usize, usize) {
-        (self.l4.0, self.l4.0 + 4)
+    pub(super) fn addresses<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let start = usize::from(self.ip.0);
+        if self.is(rx_type::IPV4) { &frame[start + 12..start + 20] } else { &frame[start + 8..start + IPV6] }
+    }
+
+    /// Source and destination port; empty if there is no L4 header.
+    #[inline(always)]
+    pub(super) fn ports<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let (start, end) = self.l4;
+        part(frame, (start, end.min(start + 4)))
     }
 
     /// The descriptor's status and error bits for the checksums.
-    #[inline]
+    #[inline(always)]
     pub(super) fn checksums(&self, frame: &[u8]) -> u32 {
         let mut status = 0;
         if self.is(rx_type::IPV4) {
             status |= rx_status::IPCS;
-            if checksum::fold(checksum::sum(&frame[self.ip_header.0..self.ip_header.1])) != 0xFFFF {
+            if checksum::fold(checksum::sum(part(frame, self.ip))) != 0xFFFF {
                 status |= rx_status::IPE;
             }
         }
@@ -146,9 +159,9 @@ impl Class {
         status
     }
 
-    #[inline]
+    #[inline(always)]
     fn l4_is_right(&self, frame: &[u8]) -> bool {
-        let segment = &frame[self.l4.0..self.l4.1];
+        let segment = part(frame, self.l4);
         let protocol = if self.is(rx_type::TCP) {
             TCP
         } else if self.is(rx_type::UDP) {
@@ -156,9 +169,9 @@ impl Class {
         } else {
             return checksum::sctp_is_right(segment);
         };
-        // Jumbo frames end below 64 KiB. A UDP checksum of 0, "none", is not excepted: it fails here as on the card.
+        // A UDP checksum of 0, "none", is not excepted: it fails here as on the card.
         let pseudo = checksum::word(protocol.into()) + checksum::word(segment.len() as u16);
-        let addresses = checksum::sum(&frame[self.addresses.0..self.addresses.1]);
+        let addresses = checksum::sum(self.addresses(frame));
         let right = checksum::fold(addresses + pseudo + checksum::sum(segment)) == 0xFFFF;
         right && !(protocol == UDP && segment[6..8] == [0, 0])
     }

@@ -123,7 +123,7 @@ impl Core {
         self.forget_settings();
     }
 
-    /// Resets everything but configuration space, EEPROM and the semaphores (4.2.1).
+    /// Resets everything but configuration space, EEPROM and SW_FW_SYNC, which the firmware shares (4.2.1).
     pub(super) fn reset(&mut self, now: u64) {
         self.doorbells.reset();
         self.rx.iter_mut().for_each(|queue| *queue = RxQueue::default());
@@ -145,9 +145,9 @@ impl Core {
         self.reset_until = Some(now + RESET_NS);
     }
 
-    /// Whether CTRL's reset bits still read 1.
+    /// Whether a reset of the whole card goes on: CTRL.RST still reads 1.
     pub(super) fn in_reset(&self) -> bool {
-        self.reset_until.is_some()
+        self.get(regs::CTRL).reset()
     }
 
     /// Whether EEPROM and DMA are ready after a reset.

@@ -76,6 +76,8 @@ impl Every {
 /// The faults that are on.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
+    /// Any of them: all that the data path looks at while it is well.
+    pub(super) any: bool,
     pub(super) length_beyond_buffer: Every,
     pub(super) no_end_of_packet: Every,
     pub(super) done_out_of_order: Every,
@@ -91,6 +93,7 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn inject(&mut self, fault: Fault) {
+        self.any = true;
         match fault {
             Fault::LengthBeyondBuffer { every } => self.length_beyond_buffer = Every::start(every),
             Fault::NoEndOfPacket { every } => self.no_end_of_packet = Every::start(every),

@@ -8,7 +8,7 @@ use gannet_spec::x82599::regs::{
 use super::core::Core;
 use super::probe::Violation;
 use super::queue::Doorbells;
-use super::registers::Register;
+use super::registers::{Access, Register};
 use super::reset::write_mask;
 
 /// Bits of HLREG0 that must keep their values: 9:3 and 14:11 (8.2.3.22.8).
@@ -17,10 +17,17 @@ const HLREG0_RESERVED: u32 = 0x0000_7BF8;
 impl Core {
     /// Reads a register, with all that the read causes.
     pub(super) fn read(&mut self, register: Register, now: u64, bells: &Doorbells) -> u32 {
-        if let Some(count) = self.stats.read(register) {
-            return count;
-        }
         let stored = self.raw(register.offset());
+        match register.access() {
+            Access::Statistic => self.stats.read(register),
+            Access::Stored | Access::ReadOnly => stored,
+            Access::Command => 0,
+            Access::Active => self.read_active(register, stored, now, bells),
+        }
+    }
+
+    /// Reads a register that is more than what was written to it.
+    fn read_active(&mut self, register: Register, stored: u32, now: u64, bells: &Doorbells) -> u32 {
         match register {
             Register::Status => self.status().into(),
             Register::Eec => Eec::from(stored).with_auto_read_done(self.settled(now)).into(),
@@ -44,8 +51,6 @@ impl Core {
             Register::Tdt(queue) => bells.tx[usize::from(queue)].tail(),
             Register::Rxdctl(queue) => Rxdctl::from(stored).with_enable(self.rx[usize::from(queue)].ring.runs()).into(),
             Register::Txdctl(queue) => Txdctl::from(stored).with_enable(self.tx[usize::from(queue)].ring.runs()).into(),
-            // Write-only registers and commands read as 0.
-            Register::Eimc | Register::EimcEx(_) | Register::EicsEx(_) | Register::Corectl => 0,
             _ => stored,
         }
     }
@@ -62,7 +67,17 @@ impl Core {
         if self.in_reset() && register != Register::Ctrl {
             return self.log.violation(Violation::WriteDuringReset, || format!("{register:?} = {value:#x}"));
         }
+        match register.access() {
+            Access::Statistic | Access::ReadOnly => self.log.read_only_write(register.offset()),
+            Access::Stored => self.store(register, value),
+            Access::Command | Access::Active => self.write_active(register, value, now),
+        }
+    }
+
+    /// Writes a register that does more than keep the value.
+    fn write_active(&mut self, register: Register, value: u32, now: u64) {
         match register {
+            Register::Status | Register::Links => self.log.read_only_write(register.offset()),
             Register::Ctrl => self.write_ctrl(value.into(), now),
             Register::Eerd => self.write_eerd(value.into()),
             Register::Swsm => self.set(regs::SWSM, value.into()),
@@ -116,7 +131,6 @@ impl Core {
             Register::Tdbal(_) | Register::Tdbah(_) | Register::Tdlen(_) | Register::Tdh(_) | Register::Txdctl(_) => {
                 self.write_tx_ring(register, value, now);
             }
-            _ if is_read_only(register) => self.log.read_only_write(register.offset()),
             _ => self.store(register, value),
         }
     }
@@ -133,11 +147,8 @@ impl Core {
         } else if ctrl.link_reset() {
             self.reset_link(now);
         }
-        self.set(regs::CTRL, ctrl);
         // The bit that forbids requests is cleared by the reset.
-        if ctrl.reset() {
-            self.set(regs::CTRL, ctrl.with_master_disable(false));
-        }
+        self.set(regs::CTRL, ctrl.with_master_disable(ctrl.master_disable() && !ctrl.reset()));
     }
 
     fn write_eerd(&mut self, eerd: Eerd) {
@@ -278,6 +289,10 @@ impl Core {
             self.log.violation(Violation::TransmitDisabled, || format!("transmit queue {index}"));
         } else {
             (queue.ring.base, queue.ring.len) = (base, len);
+            if queue.ring.head >= len {
+                self.log.violation(Violation::HeadBeyondRing, || format!("TDH({index}) = {}", queue.ring.head));
+                queue.ring.head = 0;
+            }
             queue.ring.enable(now);
         }
         self.schedule();
@@ -287,56 +302,5 @@ impl Core {
     fn ring_of(&self, low: Register, high: Register, bytes: Register) -> (u64, u32) {
         let base = u64::from(self.raw(low.offset())) | u64::from(self.raw(high.offset())) << 32;
         (base, self.raw(bytes.offset()) / gannet_bus::descriptors::DESCRIPTOR_BYTES as u32)
-    }
-}
-
-/// Statistics are among them: they are written by the card alone.
-fn is_read_only(register: Register) -> bool {
-    use Register as R;
-    match register {
-        R::Status
-        | R::Fwsm
-        | R::Factps
-        | R::Rxmemwrap
-        | R::Secrxstat
-        | R::Sectxstat
-        | R::Links
-        | R::Links2
-        | R::Pcs1glsta => true,
-        R::Anlp1
-        | R::Anlp2
-        | R::Mmngc
-        | R::Crcerrs
-        | R::Illerrc
-        | R::Errbc
-        | R::Mspdc
-        | R::Mlfc
-        | R::Mrfc
-        | R::Rlec => true,
-        R::Lxontxc
-        | R::Lxofftxc
-        | R::Lxonrxcnt
-        | R::Lxoffrxcnt
-        | R::Gprc
-        | R::Bprc
-        | R::Mprc
-        | R::Gptc
-        | R::Gorcl
-        | R::Gorch => true,
-        R::Gotcl
-        | R::Gotch
-        | R::Ruc
-        | R::Rfc
-        | R::Roc
-        | R::Rjc
-        | R::Torl
-        | R::Torh
-        | R::Tpr
-        | R::Tpt
-        | R::Mptc
-        | R::Bptc => true,
-        R::Xec | R::Mpc(_) | R::Prc(_) | R::Ptc(_) | R::Qprc(_) | R::QbrcL(_) | R::QbrcH(_) | R::Qprdc(_) => true,
-        R::Qptc(_) | R::QbtcL(_) | R::QbtcH(_) => true,
-        _ => false,
     }
 }

@@ -28,6 +28,8 @@ impl Nic {
     }
 
     /// Moves up to `budget` frames each way and returns how many it moved, or lost, in all.
+    ///
+    /// Registers of this card wait meanwhile, but for the tails: a peer must not touch them.
     pub fn step(&mut self, budget: usize) -> usize {
         let now = self.shared.clock.now();
         let carrier = self.peer.carrier(now);

@@ -7,7 +7,9 @@ use super::checksum;
 
 /// Bytes of an Ethernet header without tag.
 pub(super) const ETHERNET: usize = 14;
-/// Where a VLAN tag goes.
+/// Bytes of a VLAN tag.
+pub(super) const VLAN: usize = 4;
+/// Where it goes.
 const TAG: usize = 12;
 /// Where the checksum lies in the headers.
 const IPV4_CHECKSUM: usize = 10;
@@ -21,14 +23,16 @@ pub(super) fn wanted(command: u32, options: u32) -> bool {
     command & tx_command::VLE != 0 || options & (tx_option::IXSM | tx_option::TXSM) != 0
 }
 
-/// Does it. `None` if the context is not there, or does not fit the frame.
+/// Does it to the frame, which is the first `len` bytes of `buffer`; there is room for a tag behind it. The new length, or `None`
+/// if the context is not there or does not fit the frame.
 pub(super) fn apply(
-    frame: &mut Vec<u8>,
+    (buffer, len): (&mut [u8], usize),
     command: u32,
     options: u32,
     contexts: &[Option<TxContext>; 2],
     ethertype: u16,
-) -> Option<()> {
+) -> Option<usize> {
+    let frame = buffer.get_mut(..len)?;
     let index = options >> tx_option::INDEX_SHIFT & tx_option::INDEX_MASK;
     let context = (*contexts.get(index as usize)?)?;
     let l3 = usize::from(context.l2_length);
@@ -53,11 +57,13 @@ pub(super) fn apply(
             L4Type::Reserved => return None,
         }
     }
-    if command & tx_command::VLE != 0 {
-        let ([a, b], [c, d]) = (ethertype.to_be_bytes(), context.vlan_tag.to_be_bytes());
-        frame.splice(TAG..TAG, [a, b, c, d]);
+    if command & tx_command::VLE == 0 {
+        return Some(len);
     }
-    Some(())
+    buffer.get_mut(..len + VLAN)?.copy_within(TAG..len, TAG + VLAN);
+    put(buffer, TAG, ethertype.to_be_bytes())?;
+    put(buffer, TAG + 2, context.vlan_tag.to_be_bytes())?;
+    Some(len + VLAN)
 }
 
 fn put<const N: usize>(frame: &mut [u8], at: usize, bytes: [u8; N]) -> Option<()> {

@@ -1,6 +1,7 @@
 //! What the card noticed about its driver, and how a test makes the card misbehave.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::fault::Fault;
@@ -24,13 +25,15 @@ pub enum Violation {
     RingWhileEnabled,
     /// A head was changed while its queue ran. The write was ignored.
     HeadWhileEnabled,
+    /// A transmit queue was enabled with its head beyond the ring. The head is 0 then.
+    HeadBeyondRing,
     /// A queue was enabled without a ring. It stays off.
     QueueWithoutRing,
     /// A transmit queue was enabled before DMATXCTL.TE (4.6.8). It stays off.
     TransmitDisabled,
     /// PTHRESH and WTHRESH exceed the 40 descriptors on the chip (7.2.3.4).
     Thresholds,
-    /// Write-back in batches without a limit on RS descriptors, or HTHRESH 0 with PTHRESH (7.2.3.4.1).
+    /// HTHRESH is 0 with a PTHRESH above 0 (7.2.3.4.1).
     HostThreshold,
     /// RXCSUM was changed with RXCTRL.RXEN set.
     ChecksumWhileReceiving,
@@ -163,5 +166,11 @@ impl Probe {
     /// Ends all misbehaviour. A card that was gone is back, as it was.
     pub fn heal(&self) {
         self.shared.heal();
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Probe").field(&self.shared.name).finish()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gannet_bus::descriptors::DESCRIPTOR_BYTES;
 use gannet_spec::x82599::QUEUES;
 
+use super::probe::Violation;
 use crate::iommu::DeviceTlb;
 
 /// Nanoseconds from the write of an enable bit until the queue follows.
@@ -19,27 +20,19 @@ pub(super) struct Doorbell {
     limit: AtomicU32,
 }
 
-/// What became of a tail write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rung {
-    Taken,
-    Disabled,
-    BeyondRing,
-}
-
 impl Doorbell {
     /// Writes the tail. A release of all descriptors before it.
     #[inline(always)]
-    pub(super) fn ring(&self, tail: u32) -> Rung {
+    pub(super) fn ring(&self, tail: u32) -> Result<(), Violation> {
         let limit = self.limit.load(Ordering::Relaxed);
         // Zero is harmless while the queue is off, and drivers write it as part of the set-up.
         if tail < limit || (tail == 0 && limit == 0) {
             self.tail.store(tail, Ordering::Release);
-            Rung::Taken
+            Ok(())
         } else if limit == 0 {
-            Rung::Disabled
+            Err(Violation::TailWhileDisabled)
         } else {
-            Rung::BeyondRing
+            Err(Violation::TailBeyondRing)
         }
     }
 

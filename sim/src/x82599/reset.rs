@@ -63,7 +63,7 @@ pub(super) fn write_mask(register: Register) -> u32 {
         Register::Srrctl(_) => 0x1FC0_3F1F,
         Register::Rxdctl(_) => 0x427F_4000,
         Register::Txdctl(_) => 0x027F_7F7F,
-        Register::DcaRxctrl(_) => 0xFF00_B3E0,
+        Register::DcaRxctrl(_) => 0xFF00_A3E0,
         Register::Rdrxctl => 0x063E_002F & !u32::from(Rdrxctl::new().with_dma_init_done(true)),
         Register::Rxctrl => 0x0000_0001,
         Register::Rxcsum => 0x0000_3000,

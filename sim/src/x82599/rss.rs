@@ -49,8 +49,15 @@ impl Toeplitz {
     /// The hash of `addresses` followed by `ports`, together at most 36 bytes.
     #[inline(always)]
     fn hash(&self, addresses: &[u8], ports: &[u8]) -> u32 {
-        let input = addresses.iter().chain(ports);
-        input.zip(self.tables.iter()).fold(0, |hash, (byte, table)| hash ^ table[usize::from(*byte)])
+        let (for_addresses, for_ports) = self.tables.split_at(addresses.len().min(INPUT));
+        let mut hash = 0;
+        for (byte, table) in addresses.iter().zip(for_addresses) {
+            hash ^= table[usize::from(*byte)];
+        }
+        for (byte, table) in ports.iter().zip(for_ports) {
+            hash ^= table[usize::from(*byte)];
+        }
+        hash
     }
 }
 
@@ -96,9 +103,8 @@ impl Rss {
         if kind == rss_type::NONE {
             return (0, rss_type::NONE, 0);
         }
-        let addresses = &frame[class.addresses.0..class.addresses.1];
-        let ports = if with_ports { &frame[class.ports().0..class.ports().1] } else { &[] };
-        let hash = self.toeplitz.hash(addresses, ports);
+        let ports = if with_ports { class.ports(frame) } else { &[] };
+        let hash = self.toeplitz.hash(class.addresses(frame), ports);
         (self.queues[hash as usize % ENTRIES], kind, hash)
     }
 

@@ -73,13 +73,19 @@ impl RxQueue {
         self.held = None;
     }
 
-    fn load(&mut self, core_get: &dyn Fn(u32) -> (regs::Srrctl, regs::Rxdctl, usize), index: u32) -> u8 {
-        let (srrctl, rxdctl, set) = core_get(index);
-        self.buffer_bytes = usize::from(srrctl.buffer_kib()) * 1024;
+    /// Takes over what the registers of queue `index` say.
+    fn load(&mut self, core: &mut Core, index: u32) {
+        let srrctl = core.get_at(regs::SRRCTL, index);
+        let sets = core.get_at(regs::RQSMR, index / 4).to_le_bytes();
+        self.set = usize::from(sets[index as usize % 4] & 0xF);
         self.drop = srrctl.drop_enable();
-        self.strip_vlan = rxdctl.vlan_strip();
-        self.set = set;
-        srrctl.descriptor_type()
+        self.strip_vlan = core.get_at(regs::RXDCTL, index).vlan_strip();
+        self.buffer_bytes = usize::from(srrctl.buffer_kib()) * 1024;
+        if srrctl.descriptor_type() != ONE_BUFFER || self.buffer_bytes == 0 {
+            core.log.violation(Violation::Unsupported, || format!("SRRCTL({index}) = {:#x}", srrctl.into_bits()));
+            // A buffer of no bytes takes no frame: all are dropped and counted.
+            self.buffer_bytes = 0;
+        }
     }
 
     #[inline(always)]
@@ -136,26 +142,9 @@ impl ReceiveSettings {
             running: Vec::new(),
         };
         let mut queues = std::mem::take(&mut core.rx);
-        for (index, queue) in (0..).zip(&mut queues) {
-            if !queue.ring.runs() {
-                continue;
-            }
+        for (index, queue) in (0..).zip(&mut queues).filter(|(_, queue)| queue.ring.runs()) {
             settings.running.push(index as u8);
-            let registers = |index| {
-                let sets = core.get_at(regs::RQSMR, index / 4).to_le_bytes();
-                (
-                    core.get_at(regs::SRRCTL, index),
-                    core.get_at(regs::RXDCTL, index),
-                    usize::from(sets[index as usize % 4] & 0xF),
-                )
-            };
-            let kind = queue.load(&registers, index);
-            if kind != ONE_BUFFER || queue.buffer_bytes == 0 {
-                let detail = || format!("SRRCTL({index}): descriptor type {kind}, {} byte buffers", queue.buffer_bytes);
-                core.log.violation(Violation::Unsupported, detail);
-                // A buffer of no bytes takes no frame: all are dropped and counted.
-                queue.buffer_bytes = 0;
-            }
+            queue.load(core, index);
         }
         core.rx = queues;
         settings
@@ -233,14 +222,16 @@ impl Receiver {
     ) -> usize {
         let timed = peer.pacing() == Pacing::Timed;
         let listening = settings.enabled && core.link.is_up() && !core.in_reset();
-        if !timed && !(listening && dma) {
+        let may_ask = timed || (listening && dma);
+        if !may_ask {
             return 0;
         }
         let mut moved = 0;
         while moved < budget {
             // A peer that waits is not asked while there is no room: nothing of what it sends is lost to overload.
             let room = || settings.running.iter().any(|index| core.rx[usize::from(*index)].available() > 0);
-            if !timed && !(core.buffer.is_empty() && room()) {
+            let may_ask = timed || (core.buffer.is_empty() && room());
+            if !may_ask {
                 break;
             }
             let bad_fcs = match peer.offer(&mut self.frame, now) {
@@ -294,36 +285,59 @@ impl Receiver {
             stats.sets[queue.set].rx_dropped += 1;
             return Delivery::Done;
         }
-        let mut status = class.checksums(&self.frame) | rx_status::DD | rx_status::EOP;
-        if status & (rx_status::IPE | rx_status::L4E) != 0 {
+        let write_back = self.describe(settings, &class, (rss_type, hash), (strip_vlan, bad_fcs));
+        if write_back.status() & (rx_status::IPE | rx_status::L4E) != 0 {
             stats.checksum_errors += 1;
         }
+        let set = &mut stats.sets[queue.set];
+        let last = Last { write_back, class: &class };
+        if write_frame(queue, &self.frame, last, session, (faults, log), &mut self.noise).is_some() {
+            set.rx_frames += 1;
+            set.rx_bytes.count += wire_bytes as u64;
+        }
+        Delivery::Done
+    }
+
+    /// Brings the frame into the form that goes to memory, and makes its write-back, but for the length.
+    #[inline(always)]
+    fn describe(
+        &mut self,
+        settings: &ReceiveSettings,
+        class: &Class,
+        (rss_type, hash): (u32, u32),
+        (strip_vlan, bad_fcs): (bool, bool),
+    ) -> RxWriteBack {
+        let mut status = class.checksums(&self.frame) | rx_status::DD | rx_status::EOP;
         if bad_fcs {
             status |= rx_status::RXE;
         }
         if Cast::of(destination(&self.frame)) != Cast::Uni {
             status |= rx_status::PIF;
         }
-        if !settings.strip_fcs {
+        let mut vlan = 0;
+        if strip_vlan {
+            status |= rx_status::VP;
+            vlan = class.vlan.unwrap_or(0);
+        }
+        if strip_vlan || !settings.strip_fcs {
+            self.rework(strip_vlan, settings.strip_fcs, bad_fcs);
+        }
+        match settings.hash_in_descriptor {
+            true => RxWriteBack::new(class.types | rss_type, hash, status, 0, vlan),
+            false => RxWriteBack::new(class.types, 0, status, 0, vlan),
+        }
+    }
+
+    /// Appends the FCS, takes the tag out.
+    #[cold]
+    fn rework(&mut self, strip_vlan: bool, strip_fcs: bool, bad_fcs: bool) {
+        if !strip_fcs {
             let fcs = checksum::fcs(&self.frame).map(|byte| if bad_fcs { !byte } else { byte });
             self.frame.extend_from_slice(&fcs);
         }
         if strip_vlan {
-            status |= rx_status::VP;
             self.frame.drain(TAG);
         }
-        let (types, hash) = match settings.hash_in_descriptor {
-            true => (class.types | rss_type, hash),
-            false => (class.types, 0),
-        };
-        let vlan = if strip_vlan { class.vlan.unwrap_or(0) } else { 0 };
-        let last = Last { write_back: RxWriteBack::new(types, hash, status, 0, vlan), class: &class };
-        let set = &mut stats.sets[queue.set];
-        if write_frame(queue, &self.frame, last, session, (faults, log), &mut self.noise).is_some() {
-            set.rx_frames += 1;
-            set.rx_bytes.count += wire_bytes as u64;
-        }
-        Delivery::Done
     }
 }
 
@@ -365,9 +379,26 @@ fn write_frame(
     }
 }
 
-/// Writes a last descriptor back, unless a fault has other plans.
-#[inline]
+/// Writes a last descriptor back.
+#[inline(always)]
 fn report(
+    queue: &mut RxQueue,
+    position: u32,
+    write_back: RxWriteBack,
+    session: &Session<'_>,
+    faults: &mut Faults,
+    noise: &mut u64,
+) -> Option<()> {
+    if faults.any || queue.held.is_some() {
+        return misreport(queue, position, write_back, session, faults, noise);
+    }
+    let at = queue.ring.at(position);
+    session.store(&mut queue.ring.tlb, at, [write_back.low, write_back.high])
+}
+
+/// Writes a last descriptor back as the faults want it.
+#[cold]
+fn misreport(
     queue: &mut RxQueue,
     position: u32,
     mut write_back: RxWriteBack,

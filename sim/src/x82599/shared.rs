@@ -10,7 +10,7 @@ use gannet_bus::{Error, Result};
 use super::core::Core;
 use super::fault::{Fault, Faults};
 use super::probe::Violation;
-use super::queue::{Doorbells, Rung};
+use super::queue::Doorbells;
 use super::registers::{Register, decode};
 use crate::clock::Clock;
 use crate::config_space::Effect;
@@ -86,18 +86,20 @@ impl Shared {
         self.gates.load(Ordering::Relaxed) & GATE_GONE != 0
     }
 
-    #[cold]
-    fn wrong_tail(&self, register: Register, value: u32, rung: Rung) {
-        let violation = match rung {
-            Rung::Disabled => Violation::TailWhileDisabled,
-            Rung::BeyondRing => Violation::TailBeyondRing,
-            Rung::Taken => return,
-        };
+    /// Writes a register that needs the lock: all but the tails.
+    fn write_locked(&self, offset: u32, register: Option<Register>, value: u32) {
         let now = self.clock.now();
         let mut core = self.lock();
-        // The enable bit may have become true meanwhile, but the driver has not seen it.
         core.tick(now);
-        core.log.violation(violation, || format!("{register:?} = {value}"));
+        match register {
+            Some(register) => core.write(register, value, now),
+            None => core.log.unknown(offset),
+        }
+    }
+
+    #[cold]
+    fn wrong_tail(&self, violation: Violation, register: Register, value: u32) {
+        self.lock().log.violation(violation, || format!("{register:?} = {value}"));
     }
 }
 
@@ -130,27 +132,17 @@ impl Model for Shared {
         }
     }
 
-    #[inline]
     fn write(&self, offset: u32, value: u32) {
         if self.gates.load(Ordering::Relaxed) != 0 {
             return;
         }
-        let register = decode(offset);
-        let rung = match register {
-            Some(Register::Rdt(queue)) => self.doorbells.rx[usize::from(queue)].ring(value),
-            Some(Register::Tdt(queue)) => self.doorbells.tx[usize::from(queue)].ring(value),
-            _ => {
-                let now = self.clock.now();
-                let mut core = self.lock();
-                core.tick(now);
-                return match register {
-                    Some(register) => core.write(register, value, now),
-                    None => core.log.unknown(offset),
-                };
-            }
+        let (register, bell) = match decode(offset) {
+            Some(register @ Register::Rdt(queue)) => (register, &self.doorbells.rx[usize::from(queue)]),
+            Some(register @ Register::Tdt(queue)) => (register, &self.doorbells.tx[usize::from(queue)]),
+            register => return self.write_locked(offset, register, value),
         };
-        if let (Some(register), Rung::Disabled | Rung::BeyondRing) = (register, rung) {
-            self.wrong_tail(register, value, rung);
+        if let Err(violation) = bell.ring(value) {
+            self.wrong_tail(violation, register, value);
         }
     }
 

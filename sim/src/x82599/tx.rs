@@ -32,8 +32,8 @@ pub(super) struct TxQueue {
     set: usize,
     /// Where the head is written instead of done bits, if it is (7.2.3.5.4).
     head_at: Option<u64>,
-    /// A packet that a fault reported as done before it was read.
-    reported_early: Option<u32>,
+    /// Descriptors of the packet at the head, which a fault reported as done, over their content, before it was sent.
+    reported_early: Option<Vec<[u64; 2]>>,
 }
 
 impl TxQueue {
@@ -76,11 +76,18 @@ impl TransmitSettings {
 }
 
 /// What is between fetching descriptors and the cable.
-#[derive(Default)]
 pub(super) struct Transmitter {
-    frame: Vec<u8>,
+    /// The frame is the first `len` bytes.
+    buffer: Box<[u8]>,
+    len: usize,
     /// Which of the running queues begins.
     turn: usize,
+}
+
+impl Default for Transmitter {
+    fn default() -> Transmitter {
+        Transmitter { buffer: vec![0; MAX_FRAME + offload::VLAN].into(), len: 0, turn: 0 }
+    }
 }
 
 /// What came of the packet at a queue's head.
@@ -119,9 +126,13 @@ impl Transmitter {
                 // Each queue gets an even share of what is left of the budget, and a different one begins each time.
                 let share = (budget - moved).div_ceil(count - turn);
                 let index = usize::from(settings.running[(self.turn + turn) % count]);
-                session.refresh(&mut core.tx[index].ring.tlb);
+                let (queue, tail) = (&mut core.tx[index], bells[index].tail());
+                if queue.ring.available(tail) == 0 && queue.reported_early.is_none() {
+                    continue;
+                }
+                session.refresh(&mut queue.ring.tlb);
                 let mut wire = Wire { peer: &mut *peer, now, settings: &settings };
-                moved += self.drain(core, index, bells[index].tail(), session, &mut wire, share);
+                moved += self.drain(core, index, tail, session, &mut wire, share);
             }
             self.turn = self.turn.wrapping_add(1);
         }
@@ -139,6 +150,16 @@ impl Transmitter {
         budget: usize,
     ) -> usize {
         let mut moved = 0;
+        if let Some(descriptors) = core.tx[index].reported_early.take() {
+            let packet = Packet { descriptors: &descriptors, first: core.tx[index].ring.head };
+            match self.send(core, index, &packet, session, wire) {
+                Outcome::Stays => {
+                    core.tx[index].reported_early = Some(descriptors);
+                    return 0;
+                }
+                Outcome::Used | Outcome::Skipped => moved += 1,
+            }
+        }
         let mut batch = [[0; 2]; FETCH];
         while moved < budget {
             let ring = &mut core.tx[index].ring;
@@ -185,7 +206,7 @@ impl Transmitter {
         session: &Session<'_>,
         wire: &mut Wire<'_>,
     ) -> Outcome {
-        let Core { tx, stats, faults, log, .. } = core;
+        let Core { tx, faults, log, .. } = core;
         let queue = &mut tx[index];
         let last = packet.descriptors[packet.descriptors.len() - 1];
         if !is_data(last[1]) {
@@ -201,11 +222,26 @@ impl Transmitter {
             queue.complete(packet, session, Report::Done);
             return Outcome::Skipped;
         }
-        if queue.reported_early.take() != Some(packet.first) && faults.early_done.hits() {
+        if faults.any && faults.early_done.hits() {
             queue.report(packet, session);
-            queue.reported_early = Some(packet.first);
+            queue.reported_early = Some(packet.descriptors.to_vec());
             return Outcome::Stays;
         }
+        self.send(core, index, packet, session, wire)
+    }
+
+    /// Sends a packet of data descriptors.
+    #[inline]
+    fn send(
+        &mut self,
+        core: &mut Core,
+        index: usize,
+        packet: &Packet<'_>,
+        session: &Session<'_>,
+        wire: &mut Wire<'_>,
+    ) -> Outcome {
+        let Core { tx, stats, faults, log, .. } = core;
+        let queue = &mut tx[index];
         match self.gather(queue, packet, session, wire.settings, log) {
             Gathered::Unmapped => {
                 queue.complete(packet, session, Report::Nothing);
@@ -216,13 +252,18 @@ impl Transmitter {
                 queue.complete(packet, session, Report::Done);
                 Outcome::Skipped
             }
-            Gathered::Frame if wire.peer.accept(&self.frame, wire.now) == Accepted::Busy => Outcome::Stays,
+            Gathered::Frame if wire.peer.accept(self.frame(), wire.now) == Accepted::Busy => Outcome::Stays,
             Gathered::Frame => {
-                count(stats, queue.set, &self.frame);
+                count(stats, queue.set, self.frame());
                 queue.complete(packet, session, done(faults));
                 Outcome::Used
             }
         }
+    }
+
+    #[inline(always)]
+    fn frame(&self) -> &[u8] {
+        &self.buffer[..self.len]
     }
 
     /// Reads the packet's buffers and applies its offloads.
@@ -238,42 +279,45 @@ impl Transmitter {
         if packet.descriptors.len() > queue.most_descriptors as usize {
             return Gathered::Bad(Violation::TooManyDescriptors);
         }
-        self.frame.clear();
+        self.len = 0;
         for words in packet.descriptors {
             let data = TxData::from_words(*words);
-            if self.frame.len() + usize::from(data.length) > MAX_FRAME {
+            let end = self.len + usize::from(data.length);
+            if end > MAX_FRAME {
                 return Gathered::Bad(Violation::FrameTooLong);
             }
-            if session.read(&mut queue.ring.tlb, data.buffer, data.length.into(), &mut self.frame).is_none() {
+            let read = session.read(&mut queue.ring.tlb, data.buffer, &mut self.buffer[self.len..end]);
+            if read.is_none() {
                 return Gathered::Unmapped;
             }
+            self.len = end;
         }
         // The first descriptor speaks for the packet.
         let data = TxData::from_words(packet.descriptors[0]);
         if data.command & tx_command::TSE != 0 {
             return Gathered::Bad(Violation::Unsupported);
         }
-        if data.payload_length as usize != self.frame.len() {
-            log.violation(Violation::PayloadLength, || {
-                format!("{} for {} bytes", data.payload_length, self.frame.len())
-            });
+        if data.payload_length as usize != self.len {
+            log.violation(Violation::PayloadLength, || format!("{} for {} bytes", data.payload_length, self.len));
         }
         if data.command & tx_command::IFCS == 0 {
             log.violation(Violation::NoFcs, || format!("descriptor {}", packet.first));
         }
         let shortest = if settings.pad { offload::ETHERNET } else { SHORTEST };
-        if self.frame.len() < shortest {
+        if self.len < shortest {
             return Gathered::Bad(Violation::FrameTooShort);
         }
         let options = (packet.descriptors[0][1] >> 32) as u32;
         if offload::wanted(data.command, options) {
-            let applied = offload::apply(&mut self.frame, data.command, options, &queue.contexts, settings.tag);
-            if applied.is_none() {
-                return Gathered::Bad(Violation::Context);
+            let frame = (&mut *self.buffer, self.len);
+            match offload::apply(frame, data.command, options, &queue.contexts, settings.tag) {
+                Some(len) => self.len = len,
+                None => return Gathered::Bad(Violation::Context),
             }
         }
-        if self.frame.len() < SHORTEST {
-            self.frame.resize(SHORTEST, 0);
+        if self.len < SHORTEST {
+            self.buffer[self.len..SHORTEST].fill(0);
+            self.len = SHORTEST;
         }
         Gathered::Frame
     }
@@ -306,7 +350,7 @@ enum Report {
 }
 
 fn done(faults: &mut Faults) -> Report {
-    if faults.never_done.hits() { Report::Nothing } else { Report::Done }
+    if faults.any && faults.never_done.hits() { Report::Nothing } else { Report::Done }
 }
 
 impl TxQueue {

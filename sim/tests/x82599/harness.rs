@@ -167,10 +167,10 @@ impl Bench {
         self.memory.iova().0 + (RX_BUFFERS + (queue * RING + position) as usize * BUFFER) as u64
     }
 
-    /// Fills descriptors 0 to `tail - 1` with buffers and hands them over.
+    /// Fills all descriptors with buffers and hands over those before `tail`.
     pub(crate) fn give(&self, queue: u32, tail: u32) {
         let ring = self.rx_ring(queue);
-        for position in 0..tail {
+        for position in 0..RING {
             ring.store(position, RxRead { buffer: self.rx_buffer(queue, position) }.words());
         }
         self.write(regs::RDT.get(queue), tail);
