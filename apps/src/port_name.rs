@@ -11,7 +11,7 @@ use gannet_sim::peer::impair::Faults;
 pub const HELP: &str = "\
 Port names:
   sim:ixgbe,peer=PEER[,KEY=VALUE...]   a software Intel 82599; PEER is the other end of its cable:
-    gen            numbered 64-byte frames, checked at the generator of the partner port
+    gen            numbered 64-byte frames, checked at the generator where they end up
                    (size=64..1518, rate=FRAMES_PER_SECOND, count=FRAMES, flows=N)
     pcap:FILE      plays FILE (pcap or pcapng; timing=original keeps its gaps) and then ends
     pcap:          plays nothing

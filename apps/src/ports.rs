@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use gannet::{Port, Probed};
 use gannet_sim::SimDevice;
 use gannet_sim::peer::capture::{Capture, CaptureOptions, CaptureStatus};
 use gannet_sim::peer::echo::Echo;
-use gannet_sim::peer::generator::{Generator, GeneratorOptions, Rate};
+use gannet_sim::peer::generator::{Generator, GeneratorOptions, Rate, Stream};
 use gannet_sim::peer::impair::{ImpairOptions, Impaired};
 use gannet_sim::peer::link::{self, LinkEnd};
 use gannet_sim::peer::sink::Sink;
@@ -26,6 +27,15 @@ const CABLE_FRAMES: NonZeroUsize = NonZeroUsize::new(1024).expect("not 0");
 /// How long a link is down after a flap.
 const FLAP_NS: u64 = 10_000_000;
 
+/// Whether a peer is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It offers nothing.
+    On,
+    /// It offers what it has.
+    Off,
+}
+
 /// What a program sees of a software port's cable.
 pub struct Cable {
     /// The peer's counters, and its switch.
@@ -34,6 +44,20 @@ pub struct Cable {
     pub capture: Option<Arc<CaptureStatus>>,
     /// What went wrong inside the card.
     pub probe: Probe,
+    /// The peer has only frames that a port has sent: it never begins, and never finishes.
+    reflects: bool,
+}
+
+impl Cable {
+    /// Holds the peer back, or lets it go.
+    pub fn hold(&self, hold: Hold) {
+        self.stats.stop.store(hold == Hold::On, Ordering::Relaxed);
+    }
+
+    /// Whether the peer has no more frames of its own, now or later.
+    pub fn is_finished(&self) -> bool {
+        self.reflects || self.stats.finished.load(Ordering::Acquire)
+    }
 }
 
 /// Ports that have been probed, in the order of their names.
@@ -51,11 +75,13 @@ pub struct Opened {
 /// # Errors
 /// A peer that cannot be had, or a card that does not come up.
 pub fn open(names: &[PortName]) -> anyhow::Result<Opened> {
+    let expected = (0..names.len()).map(|index| expected_stream(index, names)).collect::<Result<Vec<_>, _>>()?;
     let mut links = HashMap::new();
     let (mut devices, mut cables, mut nics) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, name) in (0..).zip(names) {
+    for ((index, name), expects) in (0..).zip(names).zip(expected) {
+        let streams = Streams { sends: Stream::new(index), expects: Stream::new(expects as u16) };
         let (device, nic, cable) =
-            make_card(index, name, &mut links).with_context(|| format!("port {index} ({name})"))?;
+            make_card(streams, name, &mut links).with_context(|| format!("port {index} ({name})"))?;
         devices.push(device);
         nics.push(nic);
         cables.push(cable);
@@ -75,26 +101,65 @@ pub fn open(names: &[PortName]) -> anyhow::Result<Opened> {
 /// Ends of links that wait for their other port.
 type Links = HashMap<String, LinkEnd>;
 
-fn make_card(index: u16, name: &PortName, links: &mut Links) -> anyhow::Result<(SimDevice, Nic, Cable)> {
-    let (peer, stats, capture) = make_peer(index, name, links)?;
+/// The streams of a port's generator.
+struct Streams {
+    sends: Stream,
+    expects: Stream,
+}
+
+/// The port whose stream arrives at the generator of port `index`, over all links and back from an echo.
+///
+/// # Errors
+/// The generator there sends frames that this one does not know.
+fn expected_stream(index: usize, names: &[PortName]) -> anyhow::Result<usize> {
+    let PeerName::Generator { size, flows, .. } = names[index].peer else { return Ok(index ^ 1) };
+    let mut sender = index;
+    // A way that comes by each port once is long enough.
+    for _ in names {
+        let receiver = sender ^ 1;
+        sender = match names.get(receiver).map(|name| &name.peer) {
+            Some(PeerName::Echo) => receiver,
+            Some(PeerName::Link(link)) => {
+                let is_other_end = |&port: &usize| {
+                    port != receiver && matches!(&names[port].peer, PeerName::Link(name) if name == link)
+                };
+                (0..names.len()).find(is_other_end).unwrap_or(receiver)
+            }
+            Some(&PeerName::Generator { size: its_size, flows: its_flows, .. }) => {
+                ensure!(
+                    (size, flows) == (its_size, its_flows),
+                    "port {index} checks the frames of port {receiver} ({}): give both the same size and flows",
+                    names[receiver]
+                );
+                return Ok(receiver);
+            }
+            _ => break,
+        };
+    }
+    Ok(index ^ 1)
+}
+
+fn make_card(streams: Streams, name: &PortName, links: &mut Links) -> anyhow::Result<(SimDevice, Nic, Cable)> {
+    let (peer, stats, capture) = make_peer(streams, name, links)?;
     let (device, nic) = x82599::new(NicOptions::default(), peer);
     let probe = nic.probe();
-    Ok((device, nic, Cable { stats, capture, probe }))
+    let reflects = matches!(name.peer, PeerName::Echo | PeerName::Link(_));
+    Ok((device, nic, Cable { stats, capture, probe, reflects }))
 }
 
 type MadePeer = (Box<dyn Peer>, Arc<PeerStats>, Option<Arc<CaptureStatus>>);
 
-fn make_peer(index: u16, name: &PortName, links: &mut Links) -> anyhow::Result<MadePeer> {
+fn make_peer(streams: Streams, name: &PortName, links: &mut Links) -> anyhow::Result<MadePeer> {
     let mut status = None;
     let (peer, stats): (Box<dyn Peer>, _) = match name.peer.clone() {
         PeerName::Generator { size, rate, count, flows } => {
-            // Port n sends stream n and expects that of its partner, n ^ 1.
             let options = GeneratorOptions {
+                sends: streams.sends,
+                expects: streams.expects,
                 frame_length: size,
                 rate: rate.map_or(Rate::OnDemand, Rate::PerSecond),
                 count,
                 flows,
-                ..GeneratorOptions::new(index)
             };
             boxed(Generator::new(&options)?)
         }

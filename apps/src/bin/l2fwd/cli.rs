@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BUFFERS")]
     pub(crate) buffers: Option<u32>,
 
-    /// Bytes of a frame that a buffer holds, from 1024 up.
+    /// Bytes of a frame that a buffer holds, 1024 to 16384.
     #[arg(long, value_name = "BYTES", default_value_t = 2048)]
     pub(crate) buffer_size: u16,
 
@@ -52,6 +53,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// Descriptors that a ring may have.
+const RING: RangeInclusive<u32> = 64..=4096;
+
+/// Bytes that a buffer may hold: the least that a card writes to at once, the most that a pool makes.
+const BUFFER_SIZE: RangeInclusive<u16> = 1024..=16384;
 
 const AFTER_LONG_HELP: &str = concat!(
     "Examples:\n",
@@ -73,7 +80,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 impl Arguments {
     /// The ports to open: those given, or the demonstration's.
     pub(crate) fn ports(&self) -> anyhow::Result<Vec<PortName>> {
-        ensure!(self.port.len().is_multiple_of(2), "{} ports given: they are forwarded in pairs", self.port.len());
+        let given = self.port.len();
+        ensure!(
+            given.is_multiple_of(2),
+            "{given} --port given: ports are forwarded in pairs, add one or leave one out"
+        );
         if self.is_demonstration() {
             return Ok(vec!["sim:ixgbe,peer=gen".parse()?; 2]);
         }
@@ -94,6 +105,13 @@ impl Arguments {
         if !(1..=MAX_BURST).contains(&self.burst) {
             bail!("--burst {}: 1 to {MAX_BURST} packets are possible", self.burst);
         }
+        if !self.ring.is_power_of_two() || !RING.contains(&self.ring) {
+            bail!("--ring {}: powers of two from {} to {} are possible", self.ring, RING.start(), RING.end());
+        }
+        if !BUFFER_SIZE.contains(&self.buffer_size) {
+            let (least, most) = (BUFFER_SIZE.start(), BUFFER_SIZE.end());
+            bail!("--buffer-size {}: {least} to {most} bytes are possible", self.buffer_size);
+        }
         Ok(())
     }
 
@@ -104,7 +122,11 @@ impl Arguments {
             None => cores::available()?,
         };
         let named = if self.cores.is_some() { "--cores names" } else { "this process may use" };
-        ensure!(pairs <= cores.len(), "{pairs} pairs of ports need {pairs} cores, {named} {}", cores.len());
+        ensure!(
+            pairs <= cores.len(),
+            "{pairs} pairs of ports need {pairs} cores, {named} {}: give fewer ports or more cores",
+            cores.len()
+        );
         // The first cores have the system's own work, and leave one for the software cards.
         if self.cores.is_none() {
             cores.drain(..cores.len() - pairs);

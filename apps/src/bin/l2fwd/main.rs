@@ -14,6 +14,7 @@ mod forward;
 mod report;
 mod run;
 
+use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,15 +23,34 @@ use clap::Parser;
 fn main() -> ExitCode {
     let started = Instant::now();
     let arguments = cli::Arguments::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).without_time().init();
+    // Nobody reads a log whose pipe is closed: no reason to end.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .log_internal_errors(false)
+        .without_time()
+        .init();
     match run::run(&arguments, started) {
         Ok(report) => {
             report.print(arguments.json);
             if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(why) => {
-            eprintln!("l2fwd: {why:#}");
+            let _ = writeln!(stderr(), "l2fwd: {}", in_words(&why));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error and its causes, but for those that the text before them has told already.
+fn in_words(why: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in why.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = text + separator + &cause;
+        }
+    }
+    text
 }

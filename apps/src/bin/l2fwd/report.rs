@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use gannet::{Pool, PortStats};
 use gannet_apps::port_name::{PeerName, PortName};
+use gannet_sim::peer::MAX_FRAME;
+use gannet_sim::peer::capture::CaptureStatus;
 use serde::Serialize;
 
 use crate::forward::{Measured, Shared};
@@ -108,6 +110,30 @@ struct Drops {
     by_the_peer: u64,
 }
 
+/// Frames of the played captures that are not as they once were on a wire.
+#[derive(Debug, Default, Serialize)]
+struct Captures {
+    /// Longer than a card can carry, or empty.
+    not_played: u64,
+    /// Cut when they were captured, played as far as they go.
+    cut: u64,
+    /// Shorter than a frame on a wire, filled up with zeros.
+    padded: u64,
+}
+
+impl Captures {
+    fn count(running: &[Running]) -> Captures {
+        let sum = |of: fn(&CaptureStatus) -> &AtomicU64| {
+            running.iter().flat_map(|port| &port.cable.capture).map(|status| of(status).load(Ordering::Relaxed)).sum()
+        };
+        Captures {
+            not_played: sum(|status| &status.skipped),
+            cut: sum(|status| &status.cut),
+            padded: sum(|status| &status.padded),
+        }
+    }
+}
+
 /// The final report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -125,10 +151,11 @@ pub(crate) struct Report {
     drops: Drops,
     /// Times that a receive ring could not be refilled because the pool was empty.
     no_buffers: u64,
+    captures: Captures,
     page_size: &'static str,
     pub(crate) problems: Vec<String>,
     #[serde(skip)]
-    capture_errors: Vec<Arc<gannet_sim::peer::capture::CaptureStatus>>,
+    captures_read: Vec<Arc<CaptureStatus>>,
 }
 
 impl Report {
@@ -162,7 +189,8 @@ impl Report {
             no_buffers: running.iter().flat_map(|port| port.control.rx_stats()).map(|queue| queue.no_buffers).sum(),
             page_size: "",
             problems: running.iter().flat_map(card_problems).collect(),
-            capture_errors: running.iter().filter_map(|port| port.cable.capture.clone()).collect(),
+            captures: Captures::count(running),
+            captures_read: running.iter().filter_map(|port| port.cable.capture.clone()).collect(),
         }
     }
 
@@ -171,7 +199,11 @@ impl Report {
         self.buffers = Buffers::count(pool, &[]);
         self.buffers_while_running = while_running;
         self.page_size = pool.region().page_size().name();
-        self.problems.extend(self.capture_errors.iter().filter_map(|status| status.error()));
+        self.problems.extend(self.captures_read.iter().filter_map(|status| status.error()));
+        if self.captures.not_played > 0 {
+            let not_played = self.captures.not_played;
+            self.problems.push(format!("{not_played} frames not played: a card takes 1 to {MAX_FRAME} bytes"));
+        }
         if self.buffers.application > 0 {
             self.problems.push(format!("{} buffers did not come home", self.buffers.application));
         }
@@ -237,6 +269,10 @@ impl Report {
             if report.no_buffers > 0 {
                 writeln!(out, "starved    the pool was empty {} times (--buffers)", report.no_buffers)?;
             }
+            let Captures { cut, padded, .. } = report.captures;
+            if cut + padded > 0 {
+                writeln!(out, "captures   {cut} frames were cut when captured, {padded} filled up to 60 bytes")?;
+            }
             for problem in &report.problems {
                 writeln!(out, "problem    {problem}")?;
             }
@@ -254,7 +290,7 @@ fn way(from: usize, names: &[PortName], tally: &Tally, running: &[Running]) -> W
     // A generator knows its partner's frames; what else it receives, or receives damaged, is not what was sent.
     let intact = match names[to].peer {
         PeerName::Generator { .. } => count(&target.accepted) - count(&target.foreign) - corrupted,
-        _ => count(&target.accepted),
+        _ => count(&target.accepted).saturating_sub(count(&target.dropped)),
     };
     Way {
         from: names[from].to_string(),

@@ -2,13 +2,14 @@
 
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use gannet::{Burst, Control, Link, Pool, PoolOptions, PortConfig, Promiscuous, Queues};
-use gannet_apps::ports::{self, Cable};
+use gannet_apps::ports::{self, Cable, Hold};
+use gannet_sim::peer::PeerStats;
 use gannet_sim::x82599::Engine;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -22,6 +23,8 @@ const LINK_PATIENCE: Duration = Duration::from_secs(9);
 const TICK: Duration = Duration::from_millis(5);
 /// Quiet time after which all that was sent has arrived.
 const QUIET: Duration = Duration::from_millis(50);
+/// The same where frames are missing: they are lost, or a core has not had its turn for long.
+const QUIET_BUT_INCOMPLETE: Duration = Duration::from_millis(500);
 /// Longest wait for quiet.
 const QUIET_PATIENCE: Duration = Duration::from_secs(2);
 /// Buffers for the application to hold, above all rings, caches and bursts.
@@ -44,13 +47,15 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     }
     let pool = make_pool(arguments, names.len() as u32)?;
     let opened = ports::open(&names)?;
+    // Nothing arrives before there is somebody to take it.
+    opened.cables.iter().for_each(|cable| cable.hold(Hold::On));
     let engine = Engine::spawn(opened.nics);
     let mut running = Vec::new();
     let mut queues = Vec::new();
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
         let mut config = PortConfig::new(&pool, arguments.ring);
         config.promiscuous = Promiscuous::On;
-        let (control, ends) = port.configure(config)?.start()?;
+        let (control, ends) = port.configure(config).map_err(with_option)?.start()?;
         running.push(Running { control, cable });
         queues.push(ends);
     }
@@ -68,6 +73,9 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
             thread::spawn(move || forward(directions, task, &shared))
         })
         .collect();
+    for port in &running {
+        port.cable.hold(Hold::Off);
+    }
     let tally = watch(arguments, &running, &interrupted);
     let while_running = Buffers::count(&pool, &running);
     shared.stop.store(true, Ordering::Relaxed);
@@ -103,12 +111,20 @@ fn make_pool(arguments: &Arguments, ports: u32) -> anyhow::Result<Pool> {
     Pool::new(&options).context("packet memory")
 }
 
+/// The option that cures what the driver complains of.
+fn with_option(why: gannet::Error) -> anyhow::Error {
+    match why {
+        gannet::Error::PoolTooSmall { .. } => anyhow!("{why} (--buffers), or the rings smaller (--ring)"),
+        _ => why.into(),
+    }
+}
+
 fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<()> {
     const STEP: Duration = Duration::from_millis(100);
     let mut waited = Duration::ZERO;
-    while control.wait_for_link(STEP) == Link::Down {
+    while control.wait_for_link(STEP) == Link::Down && !interrupted.load(Ordering::Relaxed) {
         waited += STEP;
-        if waited >= LINK_PATIENCE || interrupted.load(Ordering::Relaxed) {
+        if waited >= LINK_PATIENCE {
             bail!(
                 "{}: no link after {} s: is the cable plugged in at both ends?",
                 control.info().name,
@@ -150,8 +166,8 @@ fn watch(arguments: &Arguments, running: &[Running], interrupted: &AtomicBool) -
         if now.packets() != seen {
             (seen, quiet_since) = (now.packets(), now.at);
         }
-        let finished = running.iter().all(|port| port.cable.stats.finished.load(Ordering::Acquire));
-        let ended = finished && now.at - quiet_since >= QUIET;
+        let finished = running.iter().all(|port| port.cable.is_finished());
+        let ended = finished && now.at - quiet_since >= quiet(running);
         if ended || interrupted.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| now.at >= deadline) {
             // A run that ended by itself was busy until it went quiet.
             let until = if ended { quiet_since } else { now.at };
@@ -171,17 +187,25 @@ fn watch(arguments: &Arguments, running: &[Running], interrupted: &AtomicBool) -
 /// Has the peers offer nothing more, and waits until what is on its way has arrived.
 fn settle(running: &[Running]) {
     for port in running {
-        port.cable.stats.stop.store(true, Ordering::Relaxed);
+        port.cable.hold(Hold::On);
     }
     let start = Instant::now();
     let (mut seen, mut since) = (Tally::now(running).packets(), start);
-    while since.elapsed() < QUIET && start.elapsed() < QUIET_PATIENCE {
+    while since.elapsed() < quiet(running) && start.elapsed() < QUIET_PATIENCE {
         thread::sleep(TICK);
         let packets = Tally::now(running).packets();
         if packets != seen {
             (seen, since) = (packets, Instant::now());
         }
     }
+}
+
+/// How long it must be quiet until no more is on its way.
+fn quiet(running: &[Running]) -> Duration {
+    let count = |port: &Running, of: fn(&PeerStats) -> &AtomicU64| of(&port.cable.stats).load(Ordering::Relaxed);
+    let arrived =
+        |from: usize| count(&running[from ^ 1], |peer| &peer.accepted) >= count(&running[from], |peer| &peer.offered);
+    if (0..running.len()).all(arrived) { QUIET } else { QUIET_BUT_INCOMPLETE }
 }
 
 /// Statistics each second: one line rewritten on a terminal, a line each otherwise, nothing beside JSON.
