@@ -1,1 +1,60 @@
-//! Tests that need more than one crate.
+//! Tests that need more than one crate, and what they share: the programs under test, and what the host has.
+
+#![forbid(unsafe_code)]
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::Message;
+use libtest_mimic::Trial;
+
+/// The workspace's root.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a member of the workspace")
+}
+
+/// Builds a program of the workspace as it is released, and says where it is.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn program(name: &str) -> PathBuf {
+    let mut build = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet", "--bin", name, "--message-format=json-render-diagnostics"])
+        .current_dir(workspace())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cargo starts");
+    let messages = Message::parse_stream(BufReader::new(build.stdout.take().expect("a pipe")));
+    let built = messages.filter_map(|message| match message {
+        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == name => artifact.executable,
+        _ => None,
+    });
+    let path = built.last();
+    assert!(build.wait().expect("cargo can be waited for").success(), "{name} does not build");
+    path.expect("cargo says where it put the program").into()
+}
+
+/// Whether the host has this program.
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Why a test that needs these programs cannot run, if so.
+pub fn missing(programs: &[&str]) -> Option<String> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !has(program)).collect();
+    (!missing.is_empty()).then(|| format!("not installed: {}", missing.join(", ")))
+}
+
+/// A test that is skipped, counted as ignored, and says why, if there is a reason.
+pub fn trial(name: &str, reason: Option<String>, test: fn()) -> Trial {
+    if let Some(reason) = &reason {
+        eprintln!("skipped {name}: {reason}");
+    }
+    let run = move || {
+        test();
+        Ok(())
+    };
+    Trial::test(name, run).with_ignored_flag(reason.is_some())
+}

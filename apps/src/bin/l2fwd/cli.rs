@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     pub(crate) buffer_size: u16,
 
     /// Stop after this many seconds [default: 5 in the demonstration; else when all captures have been played, or at Ctrl-C].
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) duration: Option<Duration>,
 
     /// Cores to forward on, one a pair of ports, as in 1,3-5 [default: the last ones].

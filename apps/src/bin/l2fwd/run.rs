@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
         let mut config = PortConfig::new(&pool, arguments.ring);
         config.promiscuous = Promiscuous::On;
-        let (control, ends) = port.configure(config).map_err(with_option)?.start()?;
+        let (control, ends) = port.configure(config).and_then(|port| port.start()).map_err(with_option)?;
         running.push(Running { control, cable });
         queues.push(ends);
     }

@@ -1,0 +1,169 @@
+//! What cannot be run is refused: exit status 2, a message that names what is wrong and what would be right, no report.
+
+use assert_cmd::Command;
+
+use super::{GENERATOR, Outcome, data, l2fwd, play, record, with_ports};
+
+/// Checks that the program does not run, says these things, and says them once.
+#[track_caller]
+fn assert_refused(command: &mut Command, said: &[&str]) {
+    let outcome = Outcome::of(command);
+    assert_eq!(outcome.status, Some(2), "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(outcome.stdout, "");
+    // A warning of huge pages may come before it.
+    let message: Vec<&str> = outcome.stderr.lines().filter(|line| !line.contains("WARN")).collect();
+    let message = message.join("\n");
+    for part in said {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
+    assert!(!message.contains('\x1b'), "{message:?}");
+    assert!(message.matches("os error").count() <= 1, "told twice: {message}");
+}
+
+#[track_caller]
+fn assert_options_refused(options: &[&str], said: &[&str]) {
+    assert_refused(l2fwd().args(options), said);
+}
+
+#[track_caller]
+fn assert_ports_refused(ports: &[&str], said: &[&str]) {
+    assert_refused(&mut with_ports(ports), said);
+}
+
+#[test]
+fn unknown_ports() {
+    assert_ports_refused(&["dpdk:0", GENERATOR], &["dpdk:0", "unknown kind", "sim"]);
+    assert_ports_refused(&["eth0", GENERATOR], &["eth0", "sim:ixgbe,peer=gen"]);
+    assert_ports_refused(&["sim:e1000,peer=gen", GENERATOR], &["e1000", "there is: ixgbe"]);
+    assert_ports_refused(&["sim:ixgbe,peer=fax", GENERATOR], &["fax", "gen, pcap, tap, link, echo, sink"]);
+    assert_ports_refused(&["sim:ixgbe", GENERATOR], &["no other end", "peer=gen"]);
+}
+
+#[test]
+fn settings_out_of_range() {
+    let with = |settings: &str| format!("{GENERATOR},{settings}");
+    for (settings, said) in [
+        ("size=63", "64 to 1518"),
+        ("size=1519", "64 to 1518"),
+        ("flows=0", "1 to 16384"),
+        ("rate=0", "at least one frame a second"),
+        ("rate=fast", "a number is needed"),
+        ("loss=1000001", "1000000"),
+        ("colour=red", "\"colour\" is unknown"),
+    ] {
+        assert_ports_refused(&[&with(settings), &with(settings)], &[said]);
+    }
+}
+
+#[test]
+fn generators_that_do_not_know_each_others_frames() {
+    let other = format!("{GENERATOR},size=128");
+    assert_ports_refused(&[&other, GENERATOR], &["port 0", "port 1", "same size and flows"]);
+    let other = format!("{GENERATOR},flows=2");
+    let link = "sim:ixgbe,peer=link:a";
+    let chain = [GENERATOR, link, link, &other];
+    assert_refused(with_ports(&chain).args(["--cores", "0"]), &["2 cores"]);
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2) {
+        assert_ports_refused(&chain, &["port 0", "port 3", "same size and flows"]);
+    }
+}
+
+#[test]
+fn captures_that_cannot_be_played() {
+    let missing = data("missing.pcap");
+    assert_ports_refused(&[&play(&missing), GENERATOR], &["port 0", "missing.pcap", "No such file", "check the path"]);
+    let text = data("not-a-capture.bin");
+    assert_ports_refused(&[&play(&text), GENERATOR], &["not-a-capture.bin", "not a pcap or pcapng", "editcap"]);
+    let folder = data("");
+    assert_ports_refused(&[&play(&folder), GENERATOR], &["Is a directory", "check the path"]);
+}
+
+#[test]
+fn captures_that_cannot_be_recorded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("missing").join("out.pcapng");
+    assert_ports_refused(&["sim:ixgbe,peer=sink", &record(&output)], &["out.pcapng", "No such file", "folder exists"]);
+
+    let both = folder.path().join("both.pcap");
+    std::fs::copy(data("traffic.pcap"), &both).expect("a copy");
+    let port = format!("{},record={}", play(&both), both.display());
+    assert_ports_refused(&[&port, GENERATOR], &["played and recorded at once", "another file"]);
+    let kept = std::fs::read(&both).expect("the file is there");
+    assert!(kept == std::fs::read(data("traffic.pcap")).expect("test data"), "it was not erased");
+}
+
+#[test]
+fn numbers_of_ports_that_make_no_pairs() {
+    assert_ports_refused(&[GENERATOR], &["1 --port given", "in pairs", "add one"]);
+    assert_ports_refused(&[GENERATOR; 3], &["3 --port given"]);
+    assert_ports_refused(&["sim:ixgbe,peer=link:a", GENERATOR], &["link:a has one end only"]);
+    assert_ports_refused(&["sim:ixgbe,peer=link:a", "sim:ixgbe,peer=link:b"], &["one end only", "the same peer"]);
+}
+
+#[test]
+fn rings_and_bursts_out_of_range() {
+    for ring in ["0", "1", "32", "100", "8192", "4294967295"] {
+        assert_options_refused(&["--ring", ring], &[&format!("--ring {ring}"), "from 64 to 4096"]);
+    }
+    for burst in ["0", "257"] {
+        assert_options_refused(&["--burst", burst], &[&format!("--burst {burst}"), "1 to 256"]);
+    }
+}
+
+#[test]
+fn durations_of_nothing() {
+    for duration in ["0", "-0", "-1", "x", "nan", "inf", "1e30"] {
+        assert_options_refused(&["--duration", duration], &["--duration", "above 0"]);
+    }
+}
+
+#[test]
+fn cores_that_are_not_there() {
+    assert_refused(
+        with_ports(&[GENERATOR; 4]).args(["--cores", "0"]),
+        &["2 pairs of ports need 2 cores", "--cores names 1", "more cores"],
+    );
+    assert_options_refused(&["--cores", "1023"], &["core 1023", "these are: [0"]);
+    assert_options_refused(&["--cores", "0,0"], &["named twice"]);
+    assert_options_refused(&["--cores", "3-1"], &["\"3-1\"", "no range"]);
+    assert_options_refused(&["--cores", "all"], &["\"all\"", "as in 1,3-5"]);
+}
+
+#[test]
+fn memory_that_is_not_there() {
+    // 244 GiB. A machine that has them takes the largest pool there is instead: 16 Mi buffers of 16 KiB, 256 GiB.
+    let more = ["--buffers", "16000000", "--buffer-size", "16384"];
+    if memory_gib().is_some_and(|there| there < 240) {
+        assert_options_refused(&more, &["packet memory", "MiB available", "fewer or smaller buffers"]);
+    } else {
+        eprintln!("skipped: this machine has 240 GiB of memory or more");
+    }
+    assert_options_refused(&["--buffers", "100"], &["100 free buffers", "--buffers"]);
+    assert_options_refused(&["--buffers", "0"], &["1 to 16777216"]);
+    for size in ["100", "1023", "16385", "65535"] {
+        assert_options_refused(&["--buffer-size", size], &[&format!("--buffer-size {size}"), "1024 to 16384"]);
+    }
+}
+
+#[test]
+fn unknown_options() {
+    assert_options_refused(&["--bogus"], &["--bogus", "--help"]);
+    assert_options_refused(&["bogus"], &["bogus", "--help"]);
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for (option, part) in [("-h", "Port names:"), ("--help", "Examples:"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let outcome = Outcome::of(l2fwd().arg(option));
+        assert_eq!(outcome.status, Some(0), "{}", outcome.stderr);
+        assert!(outcome.stdout.contains(part), "{}", outcome.stdout);
+    }
+}
+
+/// Memory of this machine.
+fn memory_gib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib: u64 =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.split_whitespace().next()?.parse().ok()?;
+    Some(kib >> 20)
+}
