@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -75,6 +76,7 @@ pub struct Opened {
 /// # Errors
 /// A peer that cannot be had, or a card that does not come up.
 pub fn open(names: &[PortName]) -> anyhow::Result<Opened> {
+    check_files(names)?;
     let expected = (0..names.len()).map(|index| expected_stream(index, names)).collect::<Result<Vec<_>, _>>()?;
     let mut links = HashMap::new();
     let (mut devices, mut cables, mut nics) = (Vec::new(), Vec::new(), Vec::new());
@@ -100,6 +102,35 @@ pub fn open(names: &[PortName]) -> anyhow::Result<Opened> {
 
 /// Ends of links that wait for their other port.
 type Links = HashMap<String, LinkEnd>;
+
+/// Checks that no port records to a file that another one plays or records: recording erases it.
+fn check_files(names: &[PortName]) -> anyhow::Result<()> {
+    // A device or a pipe takes what any number of ports write. A file that is not there yet has a folder that is.
+    let file = |path: &PathBuf| match path.canonicalize() {
+        Ok(there) => there.is_file().then_some(there),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+        }
+    };
+    let (mut played, mut recorded) = (Vec::new(), Vec::new());
+    for name in names {
+        if let PeerName::Capture { play, record, .. } = &name.peer {
+            played.push(play.as_ref().and_then(file));
+            recorded.push(record.as_ref().and_then(file));
+        }
+    }
+    for (port, path) in recorded.iter().enumerate() {
+        let Some(path) = path else { continue };
+        // What a port plays and records itself, its peer refuses.
+        let others = |paths: &[Option<PathBuf>]| {
+            paths.iter().enumerate().any(|(other, used)| other != port && used.as_ref() == Some(path))
+        };
+        ensure!(!others(&played), "{} is to be played and recorded at once: record to another file", path.display());
+        ensure!(!others(&recorded), "{} is to be recorded by two ports: give each its own file", path.display());
+    }
+    Ok(())
+}
 
 /// The streams of a port's generator.
 struct Streams {

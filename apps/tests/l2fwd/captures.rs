@@ -7,7 +7,7 @@ use pcap_file::pcap::PcapReader;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use tempfile::TempDir;
 
-use super::{Outcome, data, play, record, report, with_ports};
+use super::{Outcome, data, lacks_cores, play, record, report, with_ports};
 
 /// The frames of a capture, by a reader that l2fwd has no part in but for the library.
 pub(crate) fn frames(path: &Path) -> Vec<Vec<u8>> {
@@ -81,6 +81,9 @@ fn an_echo_brings_every_frame_back() {
 
 #[test]
 fn through_four_ports_and_a_cable() {
+    if lacks_cores(2) {
+        return;
+    }
     let folder = folder();
     let (input, output) = (data("traffic.pcapng"), folder.path().join("out.pcap"));
     let link = || "sim:ixgbe,peer=link:between".to_owned();

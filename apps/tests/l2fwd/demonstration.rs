@@ -1,6 +1,6 @@
 //! Without ports: two software cards and numbered frames both ways. Here for part of a second instead of five.
 
-use super::{Outcome, Report, l2fwd, report};
+use super::{Outcome, Report, cores, l2fwd, report};
 
 const SHORT: [&str; 2] = ["--duration", "0.3"];
 
@@ -59,7 +59,7 @@ fn small_buffers_and_large_ones() {
 
 #[test]
 fn stays_on_the_core_that_is_named() {
-    demonstrate(&["--cores", "0"]);
+    demonstrate(&["--cores", &cores()[0].to_string()]);
 }
 
 #[test]

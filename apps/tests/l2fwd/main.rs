@@ -13,6 +13,7 @@ mod refusals;
 mod report;
 mod signals;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +67,26 @@ fn report(command: &mut Command, status: i32) -> Report {
     let outcome = Outcome::of(command.arg("--json"));
     assert_eq!(outcome.status, Some(status), "{}{}", outcome.stdout, outcome.stderr);
     Report::parse(&outcome.stdout)
+}
+
+/// Cores that this process, and so the program, may use.
+fn cores() -> Vec<usize> {
+    gannet_apps::cores::available().expect("the kernel tells")
+}
+
+/// Whether a test with this many pairs of ports cannot run here. Says so past the test harness, which keeps what passing tests print.
+fn lacks_cores(pairs: usize) -> bool {
+    let lacks = cores().len() < pairs;
+    if lacks {
+        skip(&format!("{pairs} pairs of ports need {pairs} cores"));
+    }
+    lacks
+}
+
+/// Says why a test, or a part of it, is skipped.
+fn skip(reason: &str) {
+    // Nobody may listen.
+    let _ = writeln!(std::io::stderr(), "skipped {}: {reason}", std::thread::current().name().unwrap_or_default());
 }
 
 /// A file of the workspace's test data.

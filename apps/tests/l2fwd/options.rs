@@ -1,6 +1,6 @@
 //! The generator's settings and more than one pair of ports.
 
-use super::{GENERATOR, report, with_ports};
+use super::{GENERATOR, lacks_cores, report, with_ports};
 
 /// Frames of a run that ends by their number.
 const COUNT: u64 = 5000;
@@ -41,8 +41,7 @@ fn one_way_only() {
 
 #[test]
 fn two_pairs_of_ports_do_not_mix() {
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
-        eprintln!("skipped: two pairs of ports need two cores");
+    if lacks_cores(2) {
         return;
     }
     let ports = [generators(&format!("count={COUNT}")), generators("count=700,size=200")].concat();

@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 
-use super::{GENERATOR, Outcome, data, l2fwd, play, record, with_ports};
+use super::{GENERATOR, Outcome, cores, data, l2fwd, lacks_cores, play, record, skip, with_ports};
 
 /// Checks that the program does not run, says these things, and says them once.
 #[track_caller]
@@ -62,8 +62,7 @@ fn generators_that_do_not_know_each_others_frames() {
     let other = format!("{GENERATOR},flows=2");
     let link = "sim:ixgbe,peer=link:a";
     let chain = [GENERATOR, link, link, &other];
-    assert_refused(with_ports(&chain).args(["--cores", "0"]), &["2 cores"]);
-    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2) {
+    if !lacks_cores(2) {
         assert_ports_refused(&chain, &["port 0", "port 3", "same size and flows"]);
     }
 }
@@ -83,13 +82,25 @@ fn captures_that_cannot_be_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join("missing").join("out.pcapng");
     assert_ports_refused(&["sim:ixgbe,peer=sink", &record(&output)], &["out.pcapng", "No such file", "folder exists"]);
+}
 
+#[test]
+fn captures_that_would_be_erased() {
+    let folder = tempfile::tempdir().expect("a folder");
     let both = folder.path().join("both.pcap");
     std::fs::copy(data("traffic.pcap"), &both).expect("a copy");
-    let port = format!("{},record={}", play(&both), both.display());
-    assert_ports_refused(&[&port, GENERATOR], &["played and recorded at once", "another file"]);
+    let same_port = format!("{},record={}", play(&both), both.display());
+    assert_ports_refused(&[&same_port, GENERATOR], &["both.pcap", "played and recorded at once", "another file"]);
+    // The same file by another path.
+    let detour = folder.path().join(".").join("both.pcap");
+    let said = ["both.pcap", "played and recorded at once", "another file"];
+    assert_ports_refused(&[&play(&both), &record(&detour)], &said);
+    assert_ports_refused(&[&record(&detour), &play(&both)], &said);
     let kept = std::fs::read(&both).expect("the file is there");
     assert!(kept == std::fs::read(data("traffic.pcap")).expect("test data"), "it was not erased");
+
+    let new = record(&folder.path().join("new.pcap"));
+    assert_ports_refused(&[&new, &new], &["new.pcap", "by two ports", "its own file"]);
 }
 
 #[test]
@@ -119,12 +130,13 @@ fn durations_of_nothing() {
 
 #[test]
 fn cores_that_are_not_there() {
+    let there = cores();
     assert_refused(
-        with_ports(&[GENERATOR; 4]).args(["--cores", "0"]),
+        with_ports(&[GENERATOR; 4]).args(["--cores", &there[0].to_string()]),
         &["2 pairs of ports need 2 cores", "--cores names 1", "more cores"],
     );
-    assert_options_refused(&["--cores", "1023"], &["core 1023", "these are: [0"]);
-    assert_options_refused(&["--cores", "0,0"], &["named twice"]);
+    assert_options_refused(&["--cores", "1023"], &["core 1023", &format!("these are: {there:?}")]);
+    assert_options_refused(&["--cores", &format!("{0},{0}", there[0])], &["named twice"]);
     assert_options_refused(&["--cores", "3-1"], &["\"3-1\"", "no range"]);
     assert_options_refused(&["--cores", "all"], &["\"all\"", "as in 1,3-5"]);
 }
@@ -136,7 +148,7 @@ fn memory_that_is_not_there() {
     if memory_gib().is_some_and(|there| there < 240) {
         assert_options_refused(&more, &["packet memory", "MiB available", "fewer or smaller buffers"]);
     } else {
-        eprintln!("skipped: this machine has 240 GiB of memory or more");
+        skip("this machine has 240 GiB of memory or more");
     }
     assert_options_refused(&["--buffers", "100"], &["100 free buffers", "--buffers"]);
     assert_options_refused(&["--buffers", "0"], &["1 to 16777216"]);

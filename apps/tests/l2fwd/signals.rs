@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 
 use super::{GENERATOR, PATIENCE, Report, l2fwd};
 
@@ -112,6 +113,29 @@ fn a_signal_at_any_moment_ends_with_a_whole_report() {
             other => panic!("status {other:?} after {delay_ms} ms"),
         }
     }
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_named_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).expect("a named pipe");
+    let child = Command::new(env!("CARGO_BIN_EXE_l2fwd"))
+        .args(["--port", &super::play(&pipe), "--port", "sim:ixgbe,peer=sink"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut program = Endless(child);
+    // It waits in the kernel when it has this to wait for.
+    let waits = format!("/proc/{}/wchan", program.0.id());
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1)
+        && !std::fs::read_to_string(&waits).is_ok_and(|at| at.contains("fifo"))
+    {
+        thread::sleep(Duration::from_millis(5));
+    }
+    program.signal(Signal::SIGINT);
+    assert_eq!(program.status(), None, "ended by the signal");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The kernel's network stack on both sides of l2fwd: what real programs send arrives as it was sent.
 //!
-//! Needs root, /dev/net/tun and some programs; a test without what it needs is skipped and says so. Speeds are printed
-//! (`--nocapture` is not needed), none is asserted.
+//! Needs root, /dev/net/tun and some programs; a test without what it needs is skipped and says so. Speeds are printed,
+//! none is asserted.
 
 #![forbid(unsafe_code)]
 
@@ -158,7 +158,6 @@ fn record(end: &Namespace, file: &Path) -> Process {
 fn both_ends_see_the_same_frames() {
     let lab = Lab::new();
     let folder = tempfile::tempdir().expect("a folder for captures");
-    // tcpdump gives up its privileges, and then could not write there.
     let files = ["a.pcap", "b.pcap"].map(|name| folder.path().join(name));
     let mut recorders = [record(&lab.a, &files[0]), record(&lab.b, &files[1])];
     assert_ping(&lab.a, "-M do -s 1472 -p 5ac3", "198.51.100.2");

@@ -41,12 +41,13 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     arguments.check()?;
     let names = arguments.ports()?;
     let cores = arguments.cores(names.len() / 2)?;
+    let pool = make_pool(arguments, names.len() as u32)?;
+    let opened = ports::open(&names)?;
+    // Not before: opening a named pipe waits for its other end, and Ctrl-C must end that too.
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).context("catching Ctrl-C")?;
     }
-    let pool = make_pool(arguments, names.len() as u32)?;
-    let opened = ports::open(&names)?;
     // Nothing arrives before there is somebody to take it.
     opened.cables.iter().for_each(|cable| cable.hold(Hold::On));
     let engine = Engine::spawn(opened.nics);
