@@ -130,7 +130,7 @@ fn ctrl_c_ends_the_wait_for_a_named_pipe() {
     let waits = format!("/proc/{}/wchan", program.0.id());
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(1)
-        && !std::fs::read_to_string(&waits).is_ok_and(|at| at.contains("fifo"))
+        && !std::fs::read_to_string(&waits).is_ok_and(|at| at.contains("wait_for_partner"))
     {
         thread::sleep(Duration::from_millis(5));
     }
