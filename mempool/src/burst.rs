@@ -82,18 +82,15 @@ impl Burst {
         let first = slots[0].slot();
         let difference = slots.iter().fold(0, |difference, packet| difference | packet.slot() ^ first);
         if slot::same_pool(difference) {
-            let entry = table::entry(first);
             // SAFETY: the packets own their buffers, all of `first`'s pool; forgotten below, so each comes home once. A burst is no
             // longer than MAX_GIVE.
             unsafe {
-                let from = slots.as_ptr();
-                entry.pool().give(count, |space| {
-                    for at in 0..count {
-                        space.add(at).write((*from.add(at)).slot());
+                pool::give(table::entry(first), count, |space| {
+                    for (at, packet) in slots.iter().enumerate() {
+                        space.add(at).write(packet.slot());
                     }
                 });
             }
-            pool::finish_give(entry);
             self.take_front(count);
         } else {
             while let Some(packet) = self.pop_front() {
@@ -119,16 +116,15 @@ impl Burst {
         (self.head, self.tail) = (0, count);
     }
 
-    /// Appends packets; `packets` yields at most as many as there is room for (more are dropped, which frees them).
+    /// Appends as many of `packets` as there is room for; the caller sees to it that there are no more.
     #[inline(always)]
     pub(crate) fn extend_within_room(&mut self, packets: impl Iterator<Item = Packet>) {
         self.make_contiguous_room();
-        let mut tail = self.tail;
-        for (place, packet) in self.packets[tail..self.limit].iter_mut().zip(packets) {
+        for (place, packet) in self.packets[self.tail..self.limit].iter_mut().zip(packets) {
             place.write(packet);
-            tail += 1;
+            // One by one: nothing is lost should the iterator (a driver's closure) panic.
+            self.tail += 1;
         }
-        self.tail = tail;
     }
 
     /// The initialised packets.

@@ -135,14 +135,17 @@ impl Cache {
     /// Makes `count` buffers written at [`Self::reserve`] part of the cache.
     ///
     /// The store of `len` is the last access to the pool's memory: whoever sees it may find all buffers home and free the pool.
+    /// Hence no `&self`: a reference passed to a call promises that the memory outlives the call.
     ///
     /// # Safety
-    /// The caller is the cache's thread, has reserved `count` and written that many free buffers of this pool.
+    /// `this` is alive. The caller is the cache's thread, has reserved `count` and written that many free buffers of this pool.
     #[inline(always)]
-    pub(crate) unsafe fn commit(&self, count: usize) {
-        add(&self.freed, count as u64);
-        let len = self.len.load(Ordering::Relaxed);
-        self.len.store(len + count as u32, Ordering::Release);
+    pub(crate) unsafe fn commit(this: *const Cache, count: usize) {
+        // SAFETY: alive per contract, up to the store.
+        let cache = unsafe { &*this };
+        add(&cache.freed, count as u64);
+        let len = cache.len.load(Ordering::Relaxed);
+        cache.len.store(len + count as u32, Ordering::Release);
     }
 
     /// Fills the cache from `ring` so that `count` can be popped and half of it stays; as far as the ring can.
@@ -166,48 +169,40 @@ impl Cache {
     /// Gives the cold half to `ring`, so that at least half of the cache is room.
     ///
     /// # Safety
-    /// The caller is the cache's thread.
+    /// The caller is the cache's thread and keeps the pool alive.
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn flush(&self, ring: &Ring<u32>) {
-        let len = self.len.load(Ordering::Relaxed) as usize;
-        let keep = len / 2;
-        // SAFETY: the owning thread alone touches the entries.
-        unsafe { self.give_coldest(ring, len - keep) };
-        add(&self.flushes, 1);
+        let count = self.len.load(Ordering::Relaxed).div_ceil(2);
+        if count > 0 {
+            // SAFETY: as promised by the caller.
+            unsafe { self.give_coldest(ring, count) };
+            add(&self.flushes, 1);
+        }
     }
 
     /// Gives everything to `ring`.
     ///
     /// # Safety
-    /// The caller is the cache's thread, or that thread has ended.
+    /// The caller is the cache's thread and keeps the pool alive.
     pub(crate) unsafe fn flush_all(&self, ring: &Ring<u32>) {
         // SAFETY: as promised by the caller.
-        unsafe { self.give_coldest(ring, self.len.load(Ordering::Relaxed) as usize) };
+        unsafe { self.give_coldest(ring, self.len.load(Ordering::Relaxed)) };
     }
 
     /// # Safety
-    /// As [`Self::flush_all`]; `count` is at most `len`.
-    unsafe fn give_coldest(&self, ring: &Ring<u32>, count: usize) {
-        let len = self.len.load(Ordering::Relaxed) as usize;
-        debug_assert!(count <= len);
-        let mut moved = [0; 64];
-        let mut done = 0;
-        // In pieces through the stack: the count must be down before the ring's is up (a buffer counted twice could make
-        // the pool look complete), but then the entries must not be read any more.
-        while done < count {
-            let piece = moved.len().min(count - done);
-            let rest = len - done - piece;
-            // SAFETY: `piece + rest` is the current length; source, destination and `moved` are in bounds, the move may overlap.
-            unsafe {
-                ptr::copy_nonoverlapping(self.entries(), moved.as_mut_ptr(), piece);
-                ptr::copy(self.entries().add(piece), self.entries(), rest);
-            }
-            self.len.store(rest as u32, Ordering::Release);
+    /// The caller is the cache's thread; `count` is at most `len`. The pool outlives the call even when its last buffer comes to
+    /// lie in the ring: the caller has a handle, a buffer that is out, or the registry's lock.
+    unsafe fn give_coldest(&self, ring: &Ring<u32>, count: u32) {
+        let keep = self.len.load(Ordering::Relaxed) - count;
+        // The length is down before the ring's is up: a buffer counted twice could make the pool look complete.
+        self.len.store(keep, Ordering::Release);
+        // SAFETY: entries[..count + keep] are in bounds and hold buffers, whatever `len` tells others; the move may overlap.
+        unsafe {
             // The ring has room for all buffers of the pool.
-            let fits = ring.enqueue_bulk(&moved[..piece]);
+            let fits = ring.enqueue_bulk(std::slice::from_raw_parts(self.entries(), count as usize));
             debug_assert!(fits);
-            done += piece;
+            ptr::copy(self.entries().add(count as usize), self.entries(), keep as usize);
         }
     }
 

@@ -88,10 +88,8 @@ impl Places {
         let first = slots[0];
         let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
         if slot::same_pool(difference) {
-            let entry = table::entry(first);
-            // SAFETY: the ring owns these buffers, all of `first`'s pool, and forgets them below.
-            unsafe { entry.pool().give(slots.len(), |space| copy_slots(places, space, count as usize)) };
-            pool::finish_give(entry);
+            // SAFETY: the ring owns these buffers, at most MAX_GIVE and all of `first`'s pool, and forgets them below.
+            unsafe { pool::give(table::entry(first), slots.len(), |space| copy_slots(places, space, slots.len())) };
         } else {
             for &slot in slots {
                 // SAFETY: the ring owns the buffer and forgets it below.

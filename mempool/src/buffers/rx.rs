@@ -93,6 +93,8 @@ impl RxBuffers {
         if count == 0 || !unsafe { shared.take(places, count as usize) } {
             return 0;
         }
+        // First: should `arm` panic, the buffers are the ring's.
+        self.places.head = head.wrapping_add(count);
         let stride = u64::from(shared.stride());
         let headroom = u64::from(shared.headroom());
         for at in 0..count {
@@ -100,7 +102,6 @@ impl RxBuffers {
             let slot = unsafe { *places.add(at as usize) };
             arm(head.wrapping_add(at), u64::from(slot::index(slot)) * stride + headroom);
         }
-        self.places.head = head.wrapping_add(count);
         count
     }
 

@@ -60,23 +60,24 @@ impl TxBuffers {
         mut arm: impl FnMut(u32, u64, u16),
     ) -> u32 {
         let max = max.min(self.places.room()) as usize;
-        let span = lengths.end() - lengths.start();
+        let (shortest, longest) = lengths.into_inner();
         let start = self.places.head;
+        let mut head = start;
         for packet in burst.iter().take(max) {
             let slot = packet.slot();
             let len = packet.len() as u16;
             let Some(buffer) = dma.buffer(slot) else { break };
-            if len.wrapping_sub(*lengths.start()) > span {
+            if len < shortest || len > longest {
                 break;
             }
-            let head = self.places.head;
             // SAFETY: the place is free: no more packets than there is room for are taken.
             unsafe { *self.places.at_mut(head) = slot };
             arm(head, buffer + u64::from(packet.offset()), len);
-            self.places.head = head.wrapping_add(1);
+            head = head.wrapping_add(1);
         }
-        let moved = self.places.head.wrapping_sub(start);
-        // The buffers are the ring's now.
+        // Now, all at once, the buffers are the ring's. Not one by one above: should `arm` panic, they would have two owners.
+        self.places.head = head;
+        let moved = head.wrapping_sub(start);
         burst.take_front(moved as usize);
         moved
     }
