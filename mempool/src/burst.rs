@@ -85,9 +85,10 @@ impl Burst {
             // SAFETY: the packets own their buffers, all of `first`'s pool; forgotten below, so each comes home once. A burst is no
             // longer than MAX_GIVE.
             unsafe {
+                let from = slots.as_ptr();
                 pool::give(table::entry(first), count, |space| {
-                    for (at, packet) in slots.iter().enumerate() {
-                        space.add(at).write(packet.slot());
+                    for at in 0..count {
+                        space.add(at).write((*from.add(at)).slot());
                     }
                 });
             }
@@ -120,10 +121,12 @@ impl Burst {
     #[inline(always)]
     pub(crate) fn extend_within_room(&mut self, packets: impl Iterator<Item = Packet>) {
         self.make_contiguous_room();
-        for (place, packet) in self.packets[self.tail..self.limit].iter_mut().zip(packets) {
+        let room = &mut self.packets[self.tail..self.limit];
+        // Should the iterator (a driver's closure) panic, the packets so far are still the burst's.
+        let mut tail = Tail { now: self.tail, stored: &mut self.tail };
+        for (place, packet) in room.iter_mut().zip(packets) {
             place.write(packet);
-            // One by one: nothing is lost should the iterator (a driver's closure) panic.
-            self.tail += 1;
+            tail.now += 1;
         }
     }
 
@@ -142,6 +145,19 @@ impl Burst {
         if self.head == self.tail {
             (self.head, self.tail) = (0, 0);
         }
+    }
+}
+
+/// A tail in a register, stored when it goes out of scope.
+struct Tail<'a> {
+    now: usize,
+    stored: &'a mut usize,
+}
+
+impl Drop for Tail<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.stored = self.now;
     }
 }
 
