@@ -310,7 +310,9 @@ fn packets_of_several_pools_go_in_one_burst_and_come_home_to_theirs() {
     }
     assert_eq!(transmit.tx.len(), 454);
     transmit.tx.release(454);
-    [&a, &b, &c].map(assert_all_home);
+    for pool in [&a, &b, &c] {
+        assert_all_home(pool);
+    }
 }
 
 #[test]
@@ -372,7 +374,8 @@ fn dropped_rings_bring_all_home() {
         rx.arm(16, |_, _| {});
         rx.receive(&mut burst, 7, |_| frame(1));
     }
-    assert_eq!(pool.census().out, 6 + 9);
+    // The third burst found room for four.
+    assert_eq!(pool.census().out, 5 + 9);
     drop((rx, transmit));
     assert_all_home(&pool);
 }
@@ -402,7 +405,7 @@ fn rings_and_tables_keep_the_pool_and_its_mapping() {
 #[test]
 fn a_pool_is_mapped_once() {
     let (a, b) = (pool(1, 0), pool(1, 0));
-    let mut transmit = Transmit::new(8, &[&a, &b, &a, &b].as_slice()[..2]);
+    let mut transmit = Transmit::new(8, &[&a, &b]);
     let mapper: Arc<dyn DmaMapper> = transmit.mapper.clone();
     assert_eq!(transmit.dma.map(&a, &mapper).unwrap(), Iova(FixedMapper::FIRST));
     assert_eq!(transmit.dma.map(&b, &mapper).unwrap(), Iova(2 * FixedMapper::FIRST));
@@ -415,8 +418,6 @@ fn a_panic_in_a_closure_loses_no_buffer_and_doubles_none() {
     let pool = pool(64, 16);
     let mut transmit = Transmit::new(8, &[&pool]);
     let mut rx = RxBuffers::new(pool.clone(), 8).unwrap();
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     let calls = Cell::new(0);
     let third = || {
         calls.set(calls.get() + 1);
@@ -434,7 +435,6 @@ fn a_panic_in_a_closure_loses_no_buffer_and_doubles_none() {
             frame(1)
         })
     }));
-    std::panic::set_hook(quiet);
     assert!(sent.is_err() && armed.is_err() && received.is_err());
     assert_eq!(after_send, (5, 0, 5));
     assert_eq!(after_arm, (8, 13));

@@ -115,7 +115,9 @@ fn handle_packets_and_threads_may_end_at_once() {
         });
         start.wait();
         drop(pool);
-        threads.map(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
     // Whoever missed it at that moment, the next pool made sees it.
     drop(pool(1, 0));
@@ -137,6 +139,8 @@ fn handles_cloned_and_dropped_by_threads_free_the_pool_once() {
         })
     });
     drop(pool);
-    threads.map(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(memory.strong_count(), 0);
 }
