@@ -72,7 +72,9 @@ impl Cache {
             refills: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
             failed: AtomicU64::new(0),
-            entries: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
+            // Untouched pages until the cache's thread writes to them, which places them on its NUMA node.
+            // SAFETY: zeroes are valid u32s.
+            entries: unsafe { Box::new_zeroed_slice(capacity as usize).assume_init() },
         }
     }
 
@@ -232,6 +234,101 @@ pub(crate) unsafe fn copy_slots(from: *const u32, to: *mut u32, count: usize) {
         while at < count {
             to.add(at).write(from.add(at).read());
             at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cache that holds 1, 2, 3... on top of each other, and a ring for what it gives.
+    fn holding(count: u32, capacity: u32) -> (Cache, Ring<u32>) {
+        let cache = Cache::new(capacity);
+        // SAFETY: this test's thread alone has the cache; room is asked for before it is written.
+        unsafe {
+            let space = cache.reserve(count as usize).unwrap();
+            for at in 0..count {
+                space.add(at as usize).write(at + 1);
+            }
+            Cache::commit(&cache, count as usize);
+        }
+        (cache, Ring::with_capacity(256).unwrap())
+    }
+
+    fn pop_all(cache: &Cache) -> Vec<u32> {
+        let mut out = vec![0; cache.len() as usize];
+        // SAFETY: this test's thread alone has the cache; `out` has the room.
+        assert!(unsafe { cache.pop(out.as_mut_ptr(), out.len()) });
+        out
+    }
+
+    fn content(ring: &Ring<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| ring.pop()).collect()
+    }
+
+    #[test]
+    fn a_flush_gives_the_cold_half_and_keeps_the_hot_one_in_order() {
+        for (count, cold) in [(1, 1), (2, 1), (3, 2), (64, 32), (199, 100), (200, 100)] {
+            let (cache, ring) = holding(count, 200);
+            // SAFETY: this test's thread alone has the cache.
+            unsafe { cache.flush(&ring) };
+            assert_eq!(cache.stats().flushes, 1);
+            assert!(content(&ring).into_iter().eq(1..=cold));
+            assert!(pop_all(&cache).into_iter().eq(cold + 1..=count));
+        }
+    }
+
+    #[test]
+    fn a_flush_of_nothing_is_none() {
+        let (cache, ring) = holding(0, 0);
+        // SAFETY: this test's thread alone has the cache.
+        unsafe {
+            cache.flush(&ring);
+            cache.flush_all(&ring);
+        }
+        assert_eq!((cache.stats(), ring.len()), (CacheStats::default(), 0));
+    }
+
+    #[test]
+    fn a_refill_is_at_most_what_fits_and_what_there_is() {
+        for (held, in_ring, wanted, got) in
+            [(0, 100, 1, 33), (10, 100, 1, 23), (10, 5, 1, 5), (60, 100, 64, 4), (64, 100, 64, 0), (40, 100, 1, 0)]
+        {
+            let (cache, ring) = holding(held, 64);
+            assert!(ring.enqueue_bulk(&(100..100 + in_ring).collect::<Vec<_>>()));
+            // SAFETY: this test's thread alone has the cache.
+            unsafe { cache.refill(&ring, wanted) };
+            assert_eq!(cache.len(), held + got, "{held} held, {in_ring} in the ring");
+            assert_eq!(cache.stats().refills, u64::from(got > 0));
+            assert!(pop_all(&cache).into_iter().eq((1..=held).chain(100..100 + got)));
+            assert_eq!(ring.len() as u32, in_ring - got);
+        }
+    }
+
+    #[test]
+    fn room_is_given_up_to_the_capacity() {
+        let (cache, _ring) = holding(60, 64);
+        // SAFETY: this test's thread alone has the cache.
+        unsafe {
+            assert!(cache.reserve(4).is_some());
+            assert!(cache.reserve(5).is_none());
+            let mut out = [0; 61];
+            assert!(!cache.pop(out.as_mut_ptr(), 61));
+            assert!(cache.pop(out.as_mut_ptr(), 3));
+            assert_eq!(out[..3], [58, 59, 60]);
+        }
+    }
+
+    #[test]
+    fn slots_of_any_number_are_copied() {
+        let from: Vec<u32> = (0..40).collect();
+        for count in 0..=from.len() {
+            let mut to = vec![99; 41];
+            // SAFETY: both are at least `count` long.
+            unsafe { copy_slots(from.as_ptr(), to.as_mut_ptr(), count) };
+            assert_eq!(to[..count], from[..count]);
+            assert!(to[count..].iter().all(|&slot| slot == 99));
         }
     }
 }

@@ -159,7 +159,9 @@ fn what_the_card_found_out_is_read_from_the_packet() {
     rx.arm(2, |_, _| {});
     let mut burst = Burst::new(4);
     let flags = [
-        Flags::VLAN.with(Flags::checksums(Checksum::Good, Checksum::Bad)).with(Flags::headers(L3::Ipv6Extensions, L4::Sctp)),
+        Flags::VLAN
+            .with(Flags::checksums(Checksum::Good, Checksum::Bad))
+            .with(Flags::headers(L3::Ipv6Extensions, L4::Sctp)),
         Flags::RSS.with(Flags::checksums(Checksum::Bad, Checksum::Good)).with(Flags::headers(L3::Ipv4Options, L4::Tcp)),
     ];
     rx.receive(&mut burst, 2, |position| Arrival::Frame {
@@ -236,7 +238,8 @@ impl Transmit {
     /// Sends frames of 1 to 512 bytes; returns position, IOVA and length of each.
     fn send(&mut self, burst: &mut Burst, max: u32) -> Vec<(u32, u64, u16)> {
         let mut armed = Vec::new();
-        let count = self.tx.send(burst, max, &self.dma, 1..=512, |position, iova, len| armed.push((position, iova, len)));
+        let count =
+            self.tx.send(burst, max, &self.dma, 1..=512, |position, iova, len| armed.push((position, iova, len)));
         assert_eq!(count as usize, armed.len());
         armed
     }

@@ -49,7 +49,8 @@ fn a_full_burst_gives_the_packet_back() {
 
 #[test]
 fn the_limit_is_cut_to_what_is_possible() {
-    for (asked, limit) in [(0, 1), (1, 1), (32, 32), (MAX_BURST, MAX_BURST), (MAX_BURST + 1, MAX_BURST), (usize::MAX, MAX_BURST)]
+    for (asked, limit) in
+        [(0, 1), (1, 1), (32, 32), (MAX_BURST, MAX_BURST), (MAX_BURST + 1, MAX_BURST), (usize::MAX, MAX_BURST)]
     {
         let burst = Burst::new(asked);
         assert_eq!((burst.limit(), burst.room(), burst.len()), (limit, limit, 0));

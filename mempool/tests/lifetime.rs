@@ -69,7 +69,7 @@ fn the_last_of_many_packets_frees_the_pool_whichever_way_it_goes() {
     ];
     for (name, way) in ways {
         for cache in [0, 4, 512] {
-            let pool = pool(100, cache);
+            let pool = pool(if cfg!(miri) { 6 } else { 100 }, cache);
             let memory = memory(&pool);
             let packets = common::drain(&pool);
             drop(pool);
@@ -100,7 +100,7 @@ fn a_burst_of_several_pools_frees_each() {
 #[test]
 fn handle_packets_and_threads_may_end_at_once() {
     let mut memories = Vec::new();
-    for round in 0..if cfg!(miri) { 8 } else { 2000 } {
+    for round in 0..if cfg!(miri) { 6 } else { 2000 } {
         let pool = pool(16, [0, 4, 32][round % 3]);
         memories.push(memory(&pool));
         let start = Arc::new(Barrier::new(3));

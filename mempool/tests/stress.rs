@@ -8,7 +8,7 @@ use std::thread;
 use common::{assert_all_home, fill, pool};
 use gannet_mempool::{Burst, Packet, Pool};
 
-const PACKETS: u64 = if cfg!(miri) { 400 } else { 1_000_000 };
+const PACKETS: u64 = if cfg!(miri) { 200 } else { 1_000_000 };
 
 /// Sends numbered packets until they are `PACKETS`, in runs of 1 to 32.
 fn produce(pool: &Pool, sender: &SyncSender<Vec<Packet>>) {

@@ -151,3 +151,40 @@ impl<F: FnMut(u32) -> Arrival> Iterator for Arrivals<'_, F> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PoolOptions;
+
+    #[test]
+    fn positions_may_pass_2_to_the_32() {
+        let start = u32::MAX - 5;
+        let pool = Pool::new(&PoolOptions { buffers: 16, cache: 4, ..PoolOptions::default() }).unwrap();
+        let mut rx = RxBuffers::new(pool.clone(), 8).unwrap();
+        (rx.places.head, rx.places.tail) = (start, start);
+        let mut burst = Burst::new(8);
+        let mut next = start;
+        for _ in 0..4 {
+            let mut expected = next;
+            let armed = rx.arm(8, |position, _| {
+                assert_eq!(position, expected);
+                expected = expected.wrapping_add(1);
+            });
+            assert_eq!((armed, rx.len(), rx.room()), (8, 8, 0));
+            let passed = rx.receive(&mut burst, 8, |position| {
+                let metadata = Metadata { hash: position, ..Metadata::default() };
+                Arrival::Frame { len: position.wrapping_sub(start) as u16, metadata }
+            });
+            assert_eq!((passed, rx.len()), (8, 0));
+            for packet in burst.iter() {
+                assert_eq!(packet.len() as u32, next.wrapping_sub(start));
+                next = next.wrapping_add(1);
+            }
+            burst.clear();
+        }
+        rx.arm(3, |_, _| {});
+        drop(rx);
+        assert_eq!(pool.census().out, 0);
+    }
+}

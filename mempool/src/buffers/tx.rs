@@ -88,3 +88,48 @@ impl TxBuffers {
         self.places.release(count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dma::{DmaMapper, Iova};
+    use crate::region::Region;
+    use crate::{Pool, PoolOptions};
+    use std::sync::Arc;
+
+    #[derive(Debug)]
+    struct Identity;
+
+    impl DmaMapper for Identity {
+        fn map(&self, region: &Arc<Region>) -> Result<Iova> {
+            Ok(Iova(region.base().as_ptr() as u64))
+        }
+        fn unmap(&self, _: Iova, _: &Region) {}
+    }
+
+    #[test]
+    fn positions_may_pass_2_to_the_32() {
+        let pool = Pool::new(&PoolOptions { buffers: 16, cache: 4, ..PoolOptions::default() }).unwrap();
+        let mut dma = DmaTable::new();
+        dma.map(&pool, &(Arc::new(Identity) as Arc<dyn DmaMapper>)).unwrap();
+        let mut tx = TxBuffers::new(8).unwrap();
+        let start = u32::MAX - 5;
+        (tx.places.head, tx.places.tail) = (start, start);
+        let mut burst = Burst::new(16);
+        let mut next = start;
+        for _ in 0..4 {
+            assert!(pool.alloc_bulk(&mut burst, 6));
+            let addresses: Vec<_> = burst.iter().map(|packet| packet.data().as_ptr() as u64).collect();
+            let mut addresses = addresses.into_iter();
+            let sent = tx.send(&mut burst, 8, &dma, 0..=64, |position, iova, _| {
+                assert_eq!((position, Some(iova)), (next, addresses.next()));
+                next = next.wrapping_add(1);
+            });
+            assert_eq!((sent, tx.len(), tx.head()), (6, 6, next));
+            tx.release(5);
+            assert_eq!((tx.len(), tx.tail(), pool.census().out), (1, next.wrapping_sub(1), 1));
+            tx.release(8);
+            assert_eq!(pool.census().out, 0);
+        }
+    }
+}
