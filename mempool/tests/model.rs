@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-const BUFFERS: usize = 96;
+const BUFFERS: usize = if cfg!(miri) { 24 } else { 96 };
 const HEADROOM: usize = 64;
 const DATA_ROOM: usize = 512;
 const PLACES: usize = 16;
@@ -240,7 +240,7 @@ fn random_operations_keep_every_packet_and_every_buffer() {
     println!("GANNET_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let (cases, steps) = if cfg!(miri) { (2, 40) } else { (200, 400) };
+    let (cases, steps) = if cfg!(miri) { (1, 40) } else { (200, 400) };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let caches = prop_oneof![Just(0), Just(1), 2..40u32, Just(512)];
