@@ -19,6 +19,7 @@ pub use tx::TxBuffers;
 use crate::cache::copy_slots;
 use crate::pool::{self, MAX_GIVE};
 use crate::slot;
+use crate::table;
 use crate::{Error, Result};
 
 /// A power of two of places for buffers. Dropping it brings them home.
@@ -93,8 +94,8 @@ impl Places {
         let first = slots[0];
         let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
         if slot::same_pool(difference) {
-            // SAFETY: the ring owns these buffers, all of `first`'s pool, and forgets them below.
-            unsafe { pool::give(first, slots.len(), |space| copy_slots(places, space, count as usize)) };
+            // SAFETY: the ring owns these buffers, at most MAX_GIVE and all of `first`'s pool, and forgets them below.
+            unsafe { pool::give(table::entry(first), slots.len(), |space| copy_slots(places, space, slots.len())) };
         } else {
             for &slot in slots {
                 // SAFETY: the ring owns the buffer and forgets it below.
