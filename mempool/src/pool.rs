@@ -345,6 +345,7 @@ impl Pool {
     }
 
     /// Its number, 1 to 255: what packets carry.
+    #[inline(always)]
     pub fn number(&self) -> u8 {
         self.shared().number
     }

@@ -6,6 +6,7 @@ use crate::burst::Burst;
 use crate::packet::{Metadata, Packet};
 use crate::pool::Pool;
 use crate::slot;
+use crate::table;
 
 /// The buffers of a receive queue, all of one pool. Dropping it brings them home, so whoever drops it has stopped the card.
 #[derive(Debug)]
@@ -158,8 +159,10 @@ impl RxBuffers {
     }
 
     /// Brings all buffers home. The caller has stopped the card.
+    #[inline]
     pub fn release_all(&mut self) {
-        self.places.release(self.len());
+        let entry = table::entry_of(self.pool.number());
+        self.places.release_runs(self.len(), |_| Some(entry));
     }
 }
 
