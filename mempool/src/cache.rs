@@ -275,26 +275,41 @@ impl Cache {
     }
 }
 
-/// Copies buffer numbers. Short runs inline, since a call to memcpy costs more than they do.
+/// Copies buffer numbers. In line, and without a loop for the odd ones: a call to memcpy, or a loop that the compiler vectorises, costs
+/// more than a short run itself.
 ///
 /// # Safety
 /// `from` is valid for `count` reads, `to` for `count` writes, and they do not overlap.
 #[inline(always)]
 pub(crate) unsafe fn copy_slots(from: *const u32, to: *mut u32, count: usize) {
-    const CHUNK: usize = 8;
-    let whole = count & !(CHUNK - 1);
     let mut at = 0;
-    // SAFETY: `at + CHUNK <= whole <= count` in the first loop, `at < count` in the second.
+    // SAFETY: the pieces add up to `count`: as many sixteens as there are, then its lower four bits.
     unsafe {
-        while at < whole {
-            to.add(at).cast::<[u32; CHUNK]>().write_unaligned(from.add(at).cast::<[u32; CHUNK]>().read_unaligned());
-            at += CHUNK;
+        while count - at >= 16 {
+            copy_piece::<16>(from, to, &mut at);
         }
-        while at < count {
-            to.add(at).write(from.add(at).read());
-            at += 1;
+        if count & 8 != 0 {
+            copy_piece::<8>(from, to, &mut at);
+        }
+        if count & 4 != 0 {
+            copy_piece::<4>(from, to, &mut at);
+        }
+        if count & 2 != 0 {
+            copy_piece::<2>(from, to, &mut at);
+        }
+        if count & 1 != 0 {
+            copy_piece::<1>(from, to, &mut at);
         }
     }
+}
+
+/// # Safety
+/// `N` numbers from `at` on are valid to read and to write.
+#[inline(always)]
+unsafe fn copy_piece<const N: usize>(from: *const u32, to: *mut u32, at: &mut usize) {
+    // SAFETY: per contract; a slot number is a plain integer.
+    unsafe { to.add(*at).cast::<[u32; N]>().write_unaligned(from.add(*at).cast::<[u32; N]>().read_unaligned()) };
+    *at += N;
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod forward;
 mod report;
 mod run;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,7 +23,13 @@ use clap::Parser;
 fn main() -> ExitCode {
     let started = Instant::now();
     let arguments = cli::Arguments::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
     match run::run(&arguments, started) {
         Ok(report) => {
             report.print(arguments.json);
