@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -71,7 +71,7 @@ impl PageSize {
 /// Which pages a region shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pages {
-    /// 2 MiB pages where they can be had, else normal pages and a warning (the first time) that says what that costs. [`Backing::Anonymous`] has no
+    /// 2 MiB pages where they can be had, else normal pages and, for more than a few, a warning that says what that costs. [`Backing::Anonymous`] has no
     /// normal pages: there it is `Exactly(Huge2M)`.
     #[default]
     Prefer2M,
@@ -142,13 +142,13 @@ impl Region {
                 // Normal pages are never anonymous.
                 Err(why @ Error::NoHugePages { .. }) if options.backing == Backing::Shared => {
                     let region = Self::with_pages(bytes, PageSize::Normal, options)?;
-                    static WARNED: Once = Once::new();
-                    WARNED.call_once(|| {
+                    // Less than a huge page takes a few entries either way.
+                    if bytes >= PageSize::Huge2M.bytes() {
                         tracing::warn!(
                             "packet memory on 4 KiB pages: software cards do not mind; a real card is 2-40 % slower (one IOTLB entry \
                              covers two packets instead of a thousand). {why}"
                         );
-                    });
+                    }
                     region
                 }
                 other => other?,
