@@ -17,6 +17,7 @@ use std::ptr;
 use crate::packet::Packet;
 use crate::pool;
 use crate::slot;
+use crate::table;
 
 /// Most packets a burst holds.
 pub const MAX_BURST: usize = 256;
@@ -89,7 +90,7 @@ impl Burst {
             // longer than MAX_GIVE.
             unsafe {
                 let from = slots.as_ptr();
-                pool::give(first, count, |space| {
+                pool::give(table::entry(first), count, |space| {
                     for at in 0..count {
                         space.add(at).write((*from.add(at)).slot());
                     }

@@ -202,10 +202,11 @@ impl Cache {
     /// # Safety
     /// The caller is the cache's thread, has reserved `count` and written that many free buffers of this pool.
     #[inline(always)]
-    pub(crate) unsafe fn commit(&self, count: usize) {
-        add(&self.header().freed, count as u64);
-        let len = self.header().len.load(Ordering::Relaxed);
-        self.header().len.store(len + count as u32, Ordering::Release);
+    pub(crate) unsafe fn commit(self, count: usize) {
+        let header = self.header();
+        add(&header.freed, count as u64);
+        let len = header.len.load(Ordering::Relaxed);
+        header.len.store(len + count as u32, Ordering::Release);
     }
 
     /// Fills the cache from `ring` so that `count` can be popped and half of it stays; as far as the ring can.
@@ -229,48 +230,40 @@ impl Cache {
     /// Gives the cold half to `ring`, so that at least half of the cache is room.
     ///
     /// # Safety
-    /// The caller is the cache's thread.
+    /// The caller is the cache's thread and keeps the pool alive.
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn flush(&self, ring: &Ring<u32>) {
-        let len = self.header().len.load(Ordering::Relaxed) as usize;
-        let keep = len / 2;
-        // SAFETY: the owning thread alone touches the entries.
-        unsafe { self.give_coldest(ring, len - keep) };
-        add(&self.header().flushes, 1);
+        let count = self.header().len.load(Ordering::Relaxed).div_ceil(2);
+        if count > 0 {
+            // SAFETY: as promised by the caller.
+            unsafe { self.give_coldest(ring, count) };
+            add(&self.header().flushes, 1);
+        }
     }
 
     /// Gives everything to `ring`.
     ///
     /// # Safety
-    /// The caller is the cache's thread, or that thread has ended.
+    /// The caller is the cache's thread and keeps the pool alive.
     pub(crate) unsafe fn flush_all(&self, ring: &Ring<u32>) {
         // SAFETY: as promised by the caller.
-        unsafe { self.give_coldest(ring, self.header().len.load(Ordering::Relaxed) as usize) };
+        unsafe { self.give_coldest(ring, self.header().len.load(Ordering::Relaxed)) };
     }
 
     /// # Safety
-    /// As [`Self::flush_all`]; `count` is at most `len`.
-    unsafe fn give_coldest(&self, ring: &Ring<u32>, count: usize) {
-        let len = self.header().len.load(Ordering::Relaxed) as usize;
-        debug_assert!(count <= len);
-        let mut moved = [0; 64];
-        let mut done = 0;
-        // In pieces through the stack: the count must be down before the ring's is up (a buffer counted twice could make
-        // the pool look complete), but then the entries must not be read any more.
-        while done < count {
-            let piece = moved.len().min(count - done);
-            let rest = len - done - piece;
-            // SAFETY: `piece + rest` is the current length; source, destination and `moved` are in bounds, the move may overlap.
-            unsafe {
-                ptr::copy_nonoverlapping(self.entries(), moved.as_mut_ptr(), piece);
-                ptr::copy(self.entries().add(piece), self.entries(), rest);
-            }
-            self.header().len.store(rest as u32, Ordering::Release);
+    /// The caller is the cache's thread; `count` is at most `len`. The pool outlives the call even when its last buffer comes to
+    /// lie in the ring: the caller has a handle, a buffer that is out, or the registry's lock.
+    unsafe fn give_coldest(&self, ring: &Ring<u32>, count: u32) {
+        let keep = self.header().len.load(Ordering::Relaxed) - count;
+        // The length is down before the ring's is up: a buffer counted twice could make the pool look complete.
+        self.header().len.store(keep, Ordering::Release);
+        // SAFETY: entries[..count + keep] are in bounds and hold buffers, whatever `len` tells others; the move may overlap.
+        unsafe {
             // The ring has room for all buffers of the pool.
-            let fits = ring.enqueue_bulk(&moved[..piece]);
+            let fits = ring.enqueue_bulk(std::slice::from_raw_parts(self.entries(), count as usize));
             debug_assert!(fits);
-            done += piece;
+            ptr::copy(self.entries().add(count as usize), self.entries(), keep as usize);
         }
     }
 
@@ -282,24 +275,135 @@ impl Cache {
     }
 }
 
-/// Copies buffer numbers. Short runs inline, since a call to memcpy costs more than they do.
+/// Copies buffer numbers. In line, and without a loop for the odd ones: a call to memcpy, or a loop that the compiler vectorises, costs
+/// more than a short run itself.
 ///
 /// # Safety
 /// `from` is valid for `count` reads, `to` for `count` writes, and they do not overlap.
 #[inline(always)]
 pub(crate) unsafe fn copy_slots(from: *const u32, to: *mut u32, count: usize) {
-    const CHUNK: usize = 8;
-    let whole = count & !(CHUNK - 1);
     let mut at = 0;
-    // SAFETY: `at + CHUNK <= whole <= count` in the first loop, `at < count` in the second.
+    // SAFETY: the pieces add up to `count`: as many sixteens as there are, then its lower four bits.
     unsafe {
-        while at < whole {
-            to.add(at).cast::<[u32; CHUNK]>().write_unaligned(from.add(at).cast::<[u32; CHUNK]>().read_unaligned());
-            at += CHUNK;
+        while count - at >= 16 {
+            copy_piece::<16>(from, to, &mut at);
         }
-        while at < count {
-            to.add(at).write(from.add(at).read());
-            at += 1;
+        if count & 8 != 0 {
+            copy_piece::<8>(from, to, &mut at);
+        }
+        if count & 4 != 0 {
+            copy_piece::<4>(from, to, &mut at);
+        }
+        if count & 2 != 0 {
+            copy_piece::<2>(from, to, &mut at);
+        }
+        if count & 1 != 0 {
+            copy_piece::<1>(from, to, &mut at);
+        }
+    }
+}
+
+/// # Safety
+/// `N` numbers from `at` on are valid to read and to write.
+#[inline(always)]
+unsafe fn copy_piece<const N: usize>(from: *const u32, to: *mut u32, at: &mut usize) {
+    // SAFETY: per contract; a slot number is a plain integer.
+    unsafe { to.add(*at).cast::<[u32; N]>().write_unaligned(from.add(*at).cast::<[u32; N]>().read_unaligned()) };
+    *at += N;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cache that holds 1, 2, 3... on top of each other, and a ring for what it gives.
+    fn holding(count: u32, capacity: u32) -> (Caches, Cache, Ring<u32>) {
+        let caches = Caches::new(capacity).unwrap();
+        let cache = caches.iter().next().unwrap();
+        // SAFETY: this test's thread alone has the cache; room is asked for before it is written.
+        unsafe {
+            let space = cache.reserve(count as usize).unwrap();
+            for at in 0..count {
+                space.add(at as usize).write(at + 1);
+            }
+            cache.commit(count as usize);
+        }
+        (caches, cache, Ring::with_capacity(256).unwrap())
+    }
+
+    fn pop_all(cache: &Cache) -> Vec<u32> {
+        let mut out = vec![0; cache.len() as usize];
+        // SAFETY: this test's thread alone has the cache; `out` has the room.
+        assert!(unsafe { cache.pop(out.as_mut_ptr(), out.len()) });
+        out
+    }
+
+    fn content(ring: &Ring<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| ring.pop()).collect()
+    }
+
+    #[test]
+    fn a_flush_gives_the_cold_half_and_keeps_the_hot_one_in_order() {
+        for (count, cold) in [(1, 1), (2, 1), (3, 2), (64, 32), (199, 100), (200, 100)] {
+            let (_caches, cache, ring) = holding(count, 200);
+            // SAFETY: this test's thread alone has the cache.
+            unsafe { cache.flush(&ring) };
+            assert_eq!(cache.stats().flushes, 1);
+            assert!(content(&ring).into_iter().eq(1..=cold));
+            assert!(pop_all(&cache).into_iter().eq(cold + 1..=count));
+        }
+    }
+
+    #[test]
+    fn a_flush_of_nothing_is_none() {
+        let (_caches, cache, ring) = holding(0, 0);
+        // SAFETY: this test's thread alone has the cache.
+        unsafe {
+            cache.flush(&ring);
+            cache.flush_all(&ring);
+        }
+        assert_eq!((cache.stats(), ring.len()), (CacheStats::default(), 0));
+    }
+
+    #[test]
+    fn a_refill_is_at_most_what_fits_and_what_there_is() {
+        for (held, in_ring, wanted, got) in
+            [(0, 100, 1, 33), (10, 100, 1, 23), (10, 5, 1, 5), (60, 100, 64, 4), (64, 100, 64, 0), (40, 100, 1, 0)]
+        {
+            let (_caches, cache, ring) = holding(held, 64);
+            assert!(ring.enqueue_bulk(&(100..100 + in_ring).collect::<Vec<_>>()));
+            // SAFETY: this test's thread alone has the cache.
+            unsafe { cache.refill(&ring, wanted) };
+            assert_eq!(cache.len(), held + got, "{held} held, {in_ring} in the ring");
+            assert_eq!(cache.stats().refills, u64::from(got > 0));
+            assert!(pop_all(&cache).into_iter().eq((1..=held).chain(100..100 + got)));
+            assert_eq!(ring.len() as u32, in_ring - got);
+        }
+    }
+
+    #[test]
+    fn room_is_given_up_to_the_capacity() {
+        let (_caches, cache, _ring) = holding(60, 64);
+        // SAFETY: this test's thread alone has the cache.
+        unsafe {
+            assert!(cache.reserve(4).is_some());
+            assert!(cache.reserve(5).is_none());
+            let mut out = [0; 61];
+            assert!(!cache.pop(out.as_mut_ptr(), 61));
+            assert!(cache.pop(out.as_mut_ptr(), 3));
+            assert_eq!(out[..3], [58, 59, 60]);
+        }
+    }
+
+    #[test]
+    fn slots_of_any_number_are_copied() {
+        let from: Vec<u32> = (0..40).collect();
+        for count in 0..=from.len() {
+            let mut to = vec![99; 41];
+            // SAFETY: both are at least `count` long.
+            unsafe { copy_slots(from.as_ptr(), to.as_mut_ptr(), count) };
+            assert_eq!(to[..count], from[..count]);
+            assert!(to[count..].iter().all(|&slot| slot == 99));
         }
     }
 }

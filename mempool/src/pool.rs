@@ -8,8 +8,8 @@
 //!      caches[thread]  LIFO, one a core  ◄── refill, flush ──►  ring (MPMC, holds all)
 //! ```
 //!
-//! Every buffer is in exactly one place: the ring, a cache, a [`crate::BufferRing`] (in a card's hands) or a
-//! [`Packet`](crate::Packet). A pool is freed when its last handle is gone *and* all buffers are home.
+//! Every buffer is in exactly one place: the ring, a cache, a card's hands ([`crate::buffers`]) or a [`Packet`]. A pool is freed
+//! when its last handle is gone *and* all buffers are home.
 //!
 //! Counting what is home happens while others free. It cannot count a buffer twice: buffers only move from caches to the ring then (no
 //! handle, no allocation), a cache lowers its length before the ring raises its own, and the ring is read first. So "all are
@@ -18,8 +18,9 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gannet_ring::mpmc::Ring;
 
@@ -29,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::packet::Packet;
 use crate::region::{Region, RegionOptions};
 use crate::slot::{self, MAX_BUFFERS};
-use crate::table;
+use crate::table::{self, Entry};
 
 /// How to make a [`Pool`].
 #[derive(Debug, Clone)]
@@ -77,7 +78,8 @@ impl PoolOptions {
 /// What all handles of a pool share; lives in the table of pools.
 pub(crate) struct Shared {
     number: u8,
-    handles: AtomicU32,
+    /// 64 bits: no program lives to overflow it by forgetting clones.
+    handles: AtomicU64,
     buffers: u32,
     headroom: u16,
     data_room: u16,
@@ -88,9 +90,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(number: u8, options: &PoolOptions) -> Result<Shared> {
-        let stride = options.stride();
-        let region = Region::new(options.buffers as usize * stride as usize, options.region)?;
+    fn new(number: u8, options: &PoolOptions, region: Arc<Region>) -> Result<Shared> {
         let free = Ring::with_capacity((options.buffers as usize).next_power_of_two().max(2))
             .map_err(|e| Error::Invalid(e.to_string()))?;
         for index in 0..options.buffers {
@@ -99,11 +99,11 @@ impl Shared {
         }
         Ok(Shared {
             number,
-            handles: AtomicU32::new(1),
+            handles: AtomicU64::new(1),
             buffers: options.buffers,
             headroom: options.headroom,
             data_room: options.data_room,
-            stride,
+            stride: options.stride(),
             free,
             caches: Caches::new(options.cache)?,
             region,
@@ -120,6 +120,13 @@ impl Shared {
 
     pub(crate) fn caches(&self) -> &Caches {
         &self.caches
+    }
+
+    /// This thread's cache, if it has one.
+    #[inline(always)]
+    fn cache(&self) -> Option<Cache> {
+        // SAFETY: `self` is the pool of that number, and alive.
+        unsafe { table::entry_of(self.number).cache() }
     }
 
     /// Bytes of a buffer that packets may use: headroom and data room.
@@ -145,16 +152,9 @@ impl Shared {
 
     pub(crate) fn flush_cache(&self, thread: usize) {
         if let Some(cache) = self.caches.iter().nth(thread) {
-            // SAFETY: called by the thread of that number only, at its end (`thread::Guard`).
+            // SAFETY: called by the thread of that number only, at its end (`thread::Guard`), with the registry locked.
             unsafe { cache.flush_all(&self.free) };
         }
-    }
-
-    /// This thread's cache, if it has one.
-    #[inline(always)]
-    fn cache(&self) -> Option<Cache> {
-        // SAFETY: `self` is the pool of that number, and alive.
-        unsafe { table::entry_of(self.number).cache() }
     }
 
     /// Takes `count` free buffers, all or none.
@@ -190,10 +190,10 @@ impl Shared {
         }
         // More than the cache can hold, or no cache, or the ring ran dry: put the cache's back so that all free ones count.
         if let Some(cache) = cache {
-            // SAFETY: this thread's cache.
+            // SAFETY: this thread's cache; only handles allocate.
             unsafe { cache.flush_all(&self.free) };
         }
-        // SAFETY: `out` is valid for `count` writes, and u32 has no invalid values to be seen: the ring only writes.
+        // SAFETY: `out` is valid for `count` writes, and they are initialised before the slice is made.
         let space = unsafe {
             out.write_bytes(0, count);
             std::slice::from_raw_parts_mut(out, count)
@@ -204,76 +204,92 @@ impl Shared {
         }
         got
     }
-
-    /// # Safety
-    /// As [`give`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn give_slow(&self, count: usize, fill: impl Fn(*mut u32)) {
-        if let Some(cache) = self.cache() {
-            // SAFETY: this thread's cache; `fill` writes what it has been given room for.
-            unsafe {
-                cache.flush(&self.free);
-                if let Some(space) = cache.reserve(count) {
-                    fill(space);
-                    cache.commit(count);
-                    return;
-                }
-            }
-            cache.count_bypass(0, count, 0);
-        }
-        // No cache, or a burst larger than its free half. No burst and no run of a ring is longer than this.
-        let mut slots = [MaybeUninit::<u32>::uninit(); MAX_GIVE];
-        debug_assert!(count <= MAX_GIVE);
-        fill(slots.as_mut_ptr().cast());
-        // SAFETY: `fill` has initialised the first `count`.
-        let slots = unsafe { std::slice::from_raw_parts(slots.as_ptr().cast::<u32>(), count) };
-        let fits = self.free.enqueue_bulk(slots);
-        debug_assert!(fits);
-    }
 }
 
 /// Most buffers that [`give`] takes at once.
 pub(crate) const MAX_GIVE: usize = 256;
 
-/// Brings buffers home, all of the pool of `first`. `fill` writes all `count` of them to where it is told.
+/// Brings up to [`MAX_GIVE`] buffers of one pool home, and with the last of them a pool without handles to its end. `fill` writes
+/// all `count` of them to where it is told.
+///
+/// A free function, since a method's `&self` would promise that the pool outlives the call.
 ///
 /// # Safety
-/// `count` is 1 to [`MAX_GIVE`]. `fill` initialises that many slots, all of `first`'s pool, all out of it and in the caller's hands, none
-/// twice. The caller forgets them.
+/// `entry` is the pool's. `fill` initialises `count` slots, all of this pool, all out of it and in the caller's hands, none twice.
 #[inline(always)]
-pub(crate) unsafe fn give(first: u32, count: usize, fill: impl Fn(*mut u32)) {
-    let entry = table::entry(first);
-    // SAFETY: the buffers are out, in the caller's hands, until they are committed.
-    match unsafe { entry.cache() } {
-        // SAFETY: this thread's cache; `fill` writes what it has been given room for.
-        Some(cache) if let Some(space) = unsafe { cache.reserve(count) } => unsafe {
-            fill(space);
-            cache.commit(count);
-        },
-        // SAFETY: as above, and per contract.
-        _ => unsafe { entry.pool().give_slow(count, fill) },
+pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)) {
+    // SAFETY: the buffers are in the caller's hands until `commit` or the ring's store, the last accesses to the pool. The cache is
+    // this thread's; `fill` writes what it has been given room for.
+    unsafe {
+        match entry.cache() {
+            Some(cache) if let Some(space) = cache.reserve(count) => {
+                fill(space);
+                cache.commit(count);
+            }
+            _ => give_slow(entry, count, fill),
+        }
     }
-    // A pool whose last handle is gone may be complete now.
+    // If the last handle goes at this very moment, its owner may miss the buffers and this thread the flag. The pool then waits
+    // for the next sweep: a fence here would cost every packet more than that is worth.
     if entry.closing.load(Ordering::Relaxed) {
         table::sweep();
     }
 }
 
-/// Brings one buffer home.
+/// # Safety
+/// As [`give`].
+#[cold]
+#[inline(never)]
+unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)) {
+    // SAFETY: as in `give`.
+    let shared = unsafe { entry.pool() };
+    if let Some(cache) = shared.cache() {
+        // SAFETY: this thread's cache, and the buffers that are still out keep the pool; `fill` writes what it has been given room for.
+        unsafe {
+            cache.flush(&shared.free);
+            if let Some(space) = cache.reserve(count) {
+                fill(space);
+                cache.commit(count);
+                return;
+            }
+        }
+        cache.count_bypass(0, count, 0);
+    }
+    // No cache, or more than its free half.
+    let mut slots = [MaybeUninit::<u32>::uninit(); MAX_GIVE];
+    debug_assert!(count <= MAX_GIVE);
+    fill(slots.as_mut_ptr().cast());
+    // SAFETY: `fill` has initialised the first `count`.
+    let slots = unsafe { std::slice::from_raw_parts(slots.as_ptr().cast::<u32>(), count) };
+    let fits = shared.free.enqueue_bulk(slots);
+    debug_assert!(fits);
+}
+
+/// Brings one buffer home, whichever pool it is of.
 ///
 /// # Safety
-/// The buffer is out and in the caller's hands, who forgets it.
+/// The buffer is out and in the caller's hands, who does not use it after.
 #[inline(always)]
 pub(crate) unsafe fn give_one(slot: u32) {
-    // SAFETY: per contract; one slot is written.
-    unsafe { give(slot, 1, |space| space.write(slot)) }
+    // SAFETY: the slot's own pool; the write has room for one.
+    unsafe { give(table::entry(slot), 1, |space| space.write(slot)) };
 }
 
 /// A handle to a pool. Cloning gives another handle to the same pool.
 pub struct Pool {
-    shared: &'static Shared,
+    /// Alive for as long as a handle exists: the table frees a pool only after `close`.
+    shared: NonNull<Shared>,
 }
+
+// SAFETY: a handle is a counted reference to `Shared`, which is `Sync`, and may be dropped by any thread.
+unsafe impl Send for Pool {}
+// SAFETY: as above.
+unsafe impl Sync for Pool {}
+
+const _: () = {
+    const fn is_sync<T: Send + Sync>() {}
+    is_sync::<Shared>();
+};
 
 impl Pool {
     /// Gets the memory and makes all buffers free.
@@ -282,32 +298,38 @@ impl Pool {
     /// Options out of range (the text says the range), no memory, or 255 pools already.
     pub fn new(options: &PoolOptions) -> Result<Pool> {
         options.check()?;
-        // The reference is good for as long as a handle exists: the table frees a pool only after `close`.
-        let shared = table::enter(|number| Shared::new(number, options))?;
+        // Closing pools may have the memory that this one needs.
+        table::sweep();
+        // Before the table is locked: populating takes its time, and the warning calls the application's log subscriber.
+        let region = Region::new(options.buffers as usize * options.stride() as usize, options.region)?;
+        let shared = table::enter(|number| Shared::new(number, options, region))?;
         Ok(Pool { shared })
     }
 
-    /// Takes one buffer; `None` if the pool is empty.
+    /// Takes one buffer; `None` if none is free in the shared ring and this core's cache. (What other cores cache is theirs.)
     #[inline]
     pub fn alloc(&self) -> Option<Packet> {
+        let shared = self.shared();
         let mut slot = 0;
         // SAFETY: one slot of room; the slot taken is out now and becomes exactly one packet.
-        unsafe { self.shared.take(&mut slot, 1).then(|| Packet::from_slot(slot, self.shared.headroom)) }
+        unsafe { shared.take(&mut slot, 1).then(|| Packet::from_slot(slot, shared.headroom)) }
     }
 
-    /// Takes `count` buffers into `burst`, all or none. False if the pool has fewer or the burst has no room for them.
+    /// Takes `count` buffers into `burst`, all or none. False if fewer are free (see [`Self::alloc`]) or the burst has no room
+    /// for them.
     #[inline]
     pub fn alloc_bulk(&self, burst: &mut Burst, count: usize) -> bool {
         if burst.room() < count {
             return false;
         }
+        let shared = self.shared();
         let mut slots = [MaybeUninit::<u32>::uninit(); crate::MAX_BURST];
         // SAFETY: a burst's room, and so `count`, is at most MAX_BURST; `take` initialises `count` slots if it says so.
         unsafe {
-            if !self.shared.take(slots.as_mut_ptr().cast(), count) {
+            if !shared.take(slots.as_mut_ptr().cast(), count) {
                 return false;
             }
-            let headroom = self.shared.headroom;
+            let headroom = shared.headroom;
             for (place, slot) in burst.space().iter_mut().zip(&slots[..count]) {
                 place.write(Packet::from_slot(slot.assume_init(), headroom));
             }
@@ -316,49 +338,53 @@ impl Pool {
         true
     }
 
-    pub(crate) fn shared(&self) -> &'static Shared {
-        self.shared
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &Shared {
+        // SAFETY: this handle keeps it alive.
+        unsafe { self.shared.as_ref() }
     }
 
     /// Its number, 1 to 255: what packets carry.
+    #[inline(always)]
     pub fn number(&self) -> u8 {
-        self.shared.number
+        self.shared().number
     }
 
     /// The memory, for mapping it.
     pub fn region(&self) -> &Arc<Region> {
-        &self.shared.region
+        &self.shared().region
     }
 
     /// Bytes of a frame that a buffer holds.
     #[inline(always)]
     pub fn data_room(&self) -> u16 {
-        self.shared.data_room
+        self.shared().data_room
     }
 
     /// Bytes before a new packet's data.
     #[inline(always)]
     pub fn headroom(&self) -> u16 {
-        self.shared.headroom
+        self.shared().headroom
     }
 
     /// Bytes from one buffer to the next.
     pub fn stride(&self) -> u32 {
-        self.shared.stride
+        self.shared().stride
     }
 
     /// Where the buffers are. Exact when nobody uses the pool, a snapshot otherwise.
     pub fn census(&self) -> Census {
-        let ring = self.shared.free.len() as u32;
-        let cached = self.shared.cached() as u32;
-        let total = self.shared.buffers;
+        let shared = self.shared();
+        let ring = shared.free.len() as u32;
+        let cached = shared.cached() as u32;
+        let total = shared.buffers;
         Census { total, ring, cached, out: total.saturating_sub(ring + cached) }
     }
 
     /// What the caches have done so far, all cores together.
     pub fn stats(&self) -> CacheStats {
         let mut sum = CacheStats::default();
-        for cache in self.shared.caches.iter() {
+        for cache in self.shared().caches.iter() {
             sum += cache.stats();
         }
         sum
@@ -367,16 +393,16 @@ impl Pool {
 
 impl Clone for Pool {
     fn clone(&self) -> Self {
-        self.shared.handles.fetch_add(1, Ordering::Relaxed);
+        self.shared().handles.fetch_add(1, Ordering::Relaxed);
         Pool { shared: self.shared }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let number = self.shared.number;
+        let number = self.number();
         // AcqRel, as in any reference count: the last one out sees what the others did.
-        if self.shared.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.shared().handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             table::close(number);
         }
     }
@@ -384,7 +410,7 @@ impl Drop for Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("number", &self.shared.number).field("census", &self.census()).finish()
+        f.debug_struct("Pool").field("number", &self.number()).field("census", &self.census()).finish()
     }
 }
 

@@ -3,7 +3,7 @@
 //! A region is a memory file (memfd) where anything else must map it too (a software card, a device served by
 //! another process), or anonymous huge pages. Either way it is gone when its last user is gone: SIGKILL leaves no huge page
 //! behind, as no file in a hugetlbfs mount ever exists. [`crate::dma`] makes a region known to a device;
-//! [`crate::pool`] cuts it into buffers.
+//! [`crate::Pool`] cuts it into buffers. Under miri, which knows no mappings, regions come from the heap.
 #![allow(unsafe_code)]
 
 use std::alloc::Layout;
@@ -15,6 +15,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::error::{Error, Result};
@@ -60,12 +61,18 @@ impl PageSize {
             .and_then(|text| text.trim().parse().ok())
             .unwrap_or(0)
     }
+
+    /// Free huge pages that no mapping has reserved.
+    fn unreserved(self) -> usize {
+        self.counter("free_hugepages").saturating_sub(self.counter("resv_hugepages"))
+    }
 }
 
 /// Which pages a region shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pages {
-    /// 2 MiB pages where they can be had, else normal pages and a warning that says what that costs.
+    /// 2 MiB pages where they can be had, else normal pages and, for more than a few, a warning that says what that costs. [`Backing::Anonymous`] has no
+    /// normal pages: there it is `Exactly(Huge2M)`.
     #[default]
     Prefer2M,
     /// Exactly this size, or an error.
@@ -105,8 +112,13 @@ pub struct Region {
 
 /// Owner of the mapping; dropping it unmaps.
 enum Memory {
-    Shared { _map: MmapRaw, file: File },
+    Shared {
+        _map: MmapRaw,
+        file: File,
+    },
     Anonymous(Layout),
+    /// For miri only.
+    Heap(Layout),
 }
 
 // SAFETY: a region is plain memory with no thread affinity; it gives out only its raw address, so moving or sharing the handle
@@ -127,12 +139,16 @@ impl Region {
         let region = match options.pages {
             Pages::Exactly(size) => Self::with_pages(bytes, size, options)?,
             Pages::Prefer2M => match Self::with_pages(bytes, PageSize::Huge2M, options) {
-                Err(why @ Error::NoHugePages { .. }) => {
+                // Normal pages are never anonymous.
+                Err(why @ Error::NoHugePages { .. }) if options.backing == Backing::Shared => {
                     let region = Self::with_pages(bytes, PageSize::Normal, options)?;
-                    tracing::warn!(
-                        "packet memory on 4 KiB pages: on a real card expect 2-40 % less speed (one IOTLB entry covers two \
-                         packets instead of a thousand). {why}"
-                    );
+                    // Less than a huge page takes a few entries either way.
+                    if bytes >= PageSize::Huge2M.bytes() {
+                        tracing::warn!(
+                            "packet memory on 4 KiB pages: software cards do not mind; a real card is 2-40 % slower (one IOTLB entry \
+                             covers two packets instead of a thousand). {why}"
+                        );
+                    }
                     region
                 }
                 other => other?,
@@ -145,9 +161,12 @@ impl Region {
         let len = bytes
             .checked_next_multiple_of(size.bytes())
             .ok_or_else(|| Error::Invalid(format!("a region of {bytes} bytes is beyond any machine")))?;
+        if cfg!(miri) {
+            return Self::heap(len);
+        }
         if size == PageSize::Normal {
             check_available(len)?;
-        } else if size.counter("free_hugepages") < len / size.bytes() {
+        } else if size.unreserved() < len / size.bytes() {
             return Err(no_huge_pages(len, size));
         }
         let region = match (options.backing, size) {
@@ -167,16 +186,29 @@ impl Region {
         Ok(region)
     }
 
+    /// For miri only.
+    fn heap(len: usize) -> Result<Region> {
+        let size = PageSize::Normal;
+        let layout = Layout::from_size_align(len, size.bytes()).map_err(|e| Error::Invalid(e.to_string()))?;
+        // SAFETY: the layout's size is not 0 (checked by `new`, then rounded up).
+        let base = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) });
+        let base = base.ok_or(Error::OutOfMemory { needed_mib: len >> 20, available_mib: 0 })?;
+        Ok(Region { base, len, page_size: size, memory: Memory::Heap(layout) })
+    }
+
     fn shared(len: usize, size: PageSize) -> Result<Region> {
         let huge = match size {
             PageSize::Normal => MFdFlags::empty(),
             PageSize::Huge2M => MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB,
             PageSize::Huge1G => MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_1GB,
         };
-        let fd = memfd_create(c"gannet", MFdFlags::MFD_CLOEXEC | huge)
+        let fd = memfd_create(c"gannet", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | huge)
             .map_err(|e| Error::system(format!("memory file on {} pages", size.name()), e))?;
         let file = File::from(fd);
         file.set_len(len as u64).map_err(|e| Error::system(format!("growing a memory file to {len} bytes"), e))?;
+        // Who is given the descriptor must not be able to cut the file off under this process: that would be a SIGBUS.
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).map_err(|e| Error::system("sealing a memory file's length", e))?;
         // A mapping of a hugetlb file reserves its pages: too few is an error here, never a fault later.
         let map = MmapOptions::new().len(len).map_raw(&file).map_err(|e| match size {
             PageSize::Normal => Error::system(format!("mapping {len} bytes"), e),
@@ -271,15 +303,19 @@ impl Region {
         match &self.memory {
             Memory::Shared { file, .. } => Some(file.as_fd()),
             Memory::Anonymous(_) => None,
+            Memory::Heap(_) => None,
         }
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
-        if let Memory::Anonymous(layout) = self.memory {
+        match self.memory {
+            Memory::Shared { .. } => {}
             // SAFETY: `base` came from hugepage_rs::alloc with this very layout, and drop runs once.
-            unsafe { hugepage_rs::dealloc(self.base.as_ptr(), layout) };
+            Memory::Anonymous(layout) => unsafe { hugepage_rs::dealloc(self.base.as_ptr(), layout) },
+            // SAFETY: likewise, from the heap.
+            Memory::Heap(layout) => unsafe { std::alloc::dealloc(self.base.as_ptr(), layout) },
         }
     }
 }
@@ -296,7 +332,7 @@ impl fmt::Debug for Region {
 }
 
 fn no_huge_pages(len: usize, size: PageSize) -> Error {
-    let (needed, free) = (len / size.bytes(), size.counter("free_hugepages"));
+    let (needed, free) = (len / size.bytes(), size.unreserved());
     let nr = size.counter("nr_hugepages") + needed.saturating_sub(free);
     let sysfs = format!("{}/nr_hugepages", size.sysfs().unwrap_or_default());
     Error::NoHugePages { needed, page: size.name(), free, nr, sysfs }

@@ -82,7 +82,7 @@ impl Entry {
     /// A buffer of this pool is in the caller's hands and stays there while the reference is used, or its last use is the store
     /// that brings the buffer home.
     #[inline(always)]
-    pub(crate) unsafe fn pool(&self) -> &Shared {
+    pub(crate) unsafe fn pool<'a>(&self) -> &'a Shared {
         // SAFETY: set before any buffer was handed out, cleared only when all are home.
         unsafe { &*self.pool.load(Ordering::Relaxed) }
     }
@@ -101,9 +101,10 @@ pub(crate) fn entry_of(number: u8) -> &'static Entry {
     &TABLE[usize::from(number)]
 }
 
-/// Makes a pool with a free number and enters it.
-pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<&'static Shared> {
-    sweep();
+/// Makes a pool with a free number and enters it. `make` runs with the table locked: it must be quick and call nothing foreign.
+///
+/// The pool is alive until its last handle calls [`close`].
+pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<NonNull<Shared>> {
     let _guard = registry();
     let number = (1..=MAX_POOLS)
         .find(|&number| TABLE[number].pool.load(Ordering::Relaxed).is_null())
@@ -115,10 +116,9 @@ pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<&'static 
     entry.caches.store(pool.caches().first().as_ptr(), Ordering::Relaxed);
     entry.cache_stride.store(pool.caches().stride() as u32, Ordering::Relaxed);
     entry.closing.store(false, Ordering::Relaxed);
-    let pool = Box::into_raw(pool);
-    entry.pool.store(pool, Ordering::Release);
-    // SAFETY: just made from a box, freed only by `sweep` after the last handle has called `close`.
-    Ok(unsafe { &*pool })
+    let pool = NonNull::from(Box::leak(pool));
+    entry.pool.store(pool.as_ptr(), Ordering::Release);
+    Ok(pool)
 }
 
 /// Marks a pool whose last handle is gone and frees it if its buffers are home.
@@ -142,7 +142,7 @@ pub(crate) fn sweep() {
             entry.pool.store(ptr::null_mut(), Ordering::Relaxed);
             entry.base.store(ptr::null_mut(), Ordering::Relaxed);
             // SAFETY: from Box::into_raw in `enter`. No handle is left (closing), no buffer is out (complete), and whoever brought the
-            // last one home did not touch the pool after the store that `is_complete` has seen (see `Cache::commit`).
+            // last one home did not touch the pool after the store that `is_complete` has seen (see `pool::give`).
             drop(unsafe { Box::from_raw(pool) });
         }
     }

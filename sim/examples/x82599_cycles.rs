@@ -93,7 +93,7 @@ fn main() {
     }
 
     for at in 0..RING - 1 {
-        rx.store(at, RxRead { buffer: buffer(&memory, at) }.words());
+        rx.descriptors().store(at, RxRead { buffer: buffer(&memory, at) }.words());
     }
     bar.write(regs::RDT.get(0).offset(), RING - 1);
 
@@ -149,7 +149,7 @@ fn forward(
         nic.step(BURST);
         cycles += tsc.raw() - start;
         for _ in 0..BURST {
-            let done = RxWriteBack { high: rx.load_high(*position), low: 0 };
+            let done = RxWriteBack { high: rx.descriptors().load_high(*position), low: 0 };
             if done.status() & rx_status::DD == 0 {
                 break;
             }
@@ -161,9 +161,10 @@ fn forward(
                 command: command | report,
                 payload_length: length.into(),
             };
-            tx.store(*position, data.words());
+            tx.descriptors().store(*position, data.words());
             // The buffer left by the time its place in the ring comes round: the steps send all that is queued.
-            rx.store(*position + RING - 1, RxRead { buffer: buffer(memory, *position + RING - 1) }.words());
+            rx.descriptors()
+                .store(*position + RING - 1, RxRead { buffer: buffer(memory, *position + RING - 1) }.words());
             *position += 1;
             forwarded += 1;
         }

@@ -19,6 +19,7 @@ pub use tx::TxBuffers;
 use crate::cache::copy_slots;
 use crate::pool::{self, MAX_GIVE};
 use crate::slot;
+use crate::table::{self, Entry};
 use crate::{Error, Result};
 
 /// A power of two of places for buffers. Dropping it brings them home.
@@ -76,32 +77,33 @@ impl Places {
     /// Brings the `count` oldest buffers home (at most those there are), in bulk.
     #[inline(always)]
     fn release(&mut self, count: u32) {
+        self.release_runs(count, |slots| {
+            let first = slots[0];
+            let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
+            slot::same_pool(difference).then(|| table::entry(first))
+        });
+    }
+
+    /// [`Self::release`] in runs that do not wrap; `pool_of` tells the pool of a run, `None` if it is of several.
+    #[inline(always)]
+    fn release_runs(&mut self, count: u32, pool_of: impl Fn(&[u32]) -> Option<&'static Entry>) {
         let mut left = count.min(self.len());
         while left > 0 {
             let run = left.min(self.until_wrap(self.tail)).min(MAX_GIVE as u32);
-            self.release_run(run);
+            let places = self.at(self.tail);
+            // SAFETY: `run` places from the tail on, at least one, are filled and do not wrap.
+            let slots = unsafe { std::slice::from_raw_parts(places, run as usize) };
+            match pool_of(slots) {
+                // SAFETY: the ring owns these buffers, at most MAX_GIVE and all of that pool, and forgets them below.
+                Some(entry) => unsafe {
+                    pool::give(entry, slots.len(), |space| copy_slots(places, space, slots.len()))
+                },
+                // SAFETY: the ring owns each buffer and forgets it below.
+                None => slots.iter().for_each(|&slot| unsafe { pool::give_one(slot) }),
+            }
+            self.tail = self.tail.wrapping_add(run);
             left -= run;
         }
-    }
-
-    /// [`Self::release`] for 1 to `MAX_GIVE` filled places that do not wrap.
-    #[inline(always)]
-    fn release_run(&mut self, count: u32) {
-        let places = self.at(self.tail);
-        // SAFETY: the caller checked that `count` places from the tail on are filled and do not wrap.
-        let slots = unsafe { std::slice::from_raw_parts(places, count as usize) };
-        let first = slots[0];
-        let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
-        if slot::same_pool(difference) {
-            // SAFETY: the ring owns these buffers, all of `first`'s pool, and forgets them below.
-            unsafe { pool::give(first, slots.len(), |space| copy_slots(places, space, count as usize)) };
-        } else {
-            for &slot in slots {
-                // SAFETY: the ring owns the buffer and forgets it below.
-                unsafe { pool::give_one(slot) };
-            }
-        }
-        self.tail = self.tail.wrapping_add(count);
     }
 }
 

@@ -4,8 +4,9 @@ use super::Places;
 use crate::Result;
 use crate::burst::Burst;
 use crate::packet::{Metadata, Packet};
-use crate::pool::{self, Pool};
+use crate::pool::Pool;
 use crate::slot;
+use crate::table;
 
 /// The buffers of a receive queue, all of one pool. Dropping it brings them home, so whoever drops it has stopped the card.
 #[derive(Debug)]
@@ -93,6 +94,8 @@ impl RxBuffers {
         if count == 0 || !unsafe { shared.take(places, count as usize) } {
             return 0;
         }
+        // First: should `arm` panic, the buffers are the ring's.
+        self.places.head = head.wrapping_add(count);
         let stride = u64::from(shared.stride());
         let headroom = u64::from(shared.headroom());
         for at in 0..count {
@@ -100,7 +103,6 @@ impl RxBuffers {
             let slot = unsafe { *places.add(at as usize) };
             arm(head.wrapping_add(at), u64::from(slot::index(slot)) * stride + headroom);
         }
-        self.places.head = head.wrapping_add(count);
         count
     }
 
@@ -110,47 +112,102 @@ impl RxBuffers {
     pub fn receive(&mut self, burst: &mut Burst, max: u32, mut inspect: impl FnMut(u32) -> Arrival) -> u32 {
         let start = self.places.tail;
         let end = start.wrapping_add(max.min(self.len()));
+        while self.receive_run(burst, end, &mut inspect) == Run::Discard {
+            self.discard();
+        }
+        self.places.tail.wrapping_sub(start)
+    }
+
+    /// Receives frames up to the position `end` or to what ends the run. All or, should `inspect` panic, none of them change hands.
+    #[inline(always)]
+    fn receive_run(&mut self, burst: &mut Burst, end: u32, inspect: &mut impl FnMut(u32) -> Arrival) -> Run {
         let (headroom, data_room) = (self.pool.headroom(), self.pool.data_room());
         // All in registers: for the compiler, each store to the burst could change what is in memory.
-        let filled = self.places.filled();
-        let mut position = start;
+        let (filled, mut position) = (self.places.filled(), self.places.tail);
+        let left = end.wrapping_sub(position) as usize;
+        let mut outcome = Run::Over;
         let mut received = 0;
-        for space in burst.space() {
-            let frame = loop {
-                let arrival = if position == end { Arrival::Pending } else { inspect(position) };
-                match arrival {
-                    Arrival::Pending => break None,
-                    Arrival::Frame { len, metadata } => break Some((len, metadata)),
-                    // SAFETY: the place is filled (before `end`) and passed here: the ring forgets the buffer.
-                    Arrival::Discard => unsafe { discard(filled.at(position)) },
+        for space in burst.space().iter_mut().take(left) {
+            match inspect(position) {
+                Arrival::Pending => break,
+                Arrival::Discard => {
+                    outcome = Run::Discard;
+                    break;
                 }
-                position = position.wrapping_add(1);
-            };
-            let Some((len, metadata)) = frame else { break };
-            // SAFETY: the place is filled and passed here, its buffer, one of `pool`, goes to the packet; the length is within its room.
-            space.write(unsafe { Packet::received(filled.at(position), headroom, len.min(data_room), metadata) });
+                Arrival::Frame { len, metadata } => {
+                    // SAFETY: the place is filled (`end` is not beyond the head) and passed below; its buffer is one of `pool`, the
+                    // length is within its room.
+                    space.write(unsafe {
+                        Packet::received(filled.at(position), headroom, len.min(data_room), metadata)
+                    });
+                }
+            }
             position = position.wrapping_add(1);
             received += 1;
         }
         self.places.tail = position;
         // SAFETY: that many of the places in `space` have been written, from the first on.
         unsafe { burst.extend(received) };
-        position.wrapping_sub(start)
+        outcome
+    }
+
+    /// Brings the buffer at the tail home, which holds nothing to hand on.
+    #[cold]
+    #[inline(never)]
+    fn discard(&mut self) {
+        self.places.release(1);
     }
 
     /// Brings all buffers home. The caller has stopped the card.
+    #[inline]
     pub fn release_all(&mut self) {
-        self.places.release(self.len());
+        let entry = table::entry_of(self.pool.number());
+        self.places.release_runs(self.len(), |_| Some(entry));
     }
 }
 
-/// Brings a buffer home that holds nothing to hand on.
-///
-/// # Safety
-/// As [`pool::give_one`].
-#[cold]
-#[inline(never)]
-unsafe fn discard(slot: u32) {
-    // SAFETY: per contract.
-    unsafe { pool::give_one(slot) }
+/// How a run of received frames ended.
+#[derive(PartialEq)]
+enum Run {
+    /// The burst is full, or the card has the next one still, or `max` is reached.
+    Over,
+    /// At a buffer to discard.
+    Discard,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PoolOptions;
+
+    #[test]
+    fn positions_may_pass_2_to_the_32() {
+        let start = u32::MAX - 5;
+        let pool = Pool::new(&PoolOptions { buffers: 16, cache: 4, ..PoolOptions::default() }).unwrap();
+        let mut rx = RxBuffers::new(pool.clone(), 8).unwrap();
+        (rx.places.head, rx.places.tail) = (start, start);
+        let mut burst = Burst::new(8);
+        let mut next = start;
+        for _ in 0..4 {
+            let mut expected = next;
+            let armed = rx.arm(8, |position, _| {
+                assert_eq!(position, expected);
+                expected = expected.wrapping_add(1);
+            });
+            assert_eq!((armed, rx.len(), rx.room()), (8, 8, 0));
+            let passed = rx.receive(&mut burst, 8, |position| {
+                let metadata = Metadata { hash: position, ..Metadata::default() };
+                Arrival::Frame { len: position.wrapping_sub(start) as u16, metadata }
+            });
+            assert_eq!((passed, rx.len()), (8, 0));
+            for packet in burst.iter() {
+                assert_eq!(packet.len() as u32, next.wrapping_sub(start));
+                next = next.wrapping_add(1);
+            }
+            burst.clear();
+        }
+        rx.arm(3, |_, _| {});
+        drop(rx);
+        assert_eq!(pool.census().out, 0);
+    }
 }

@@ -93,8 +93,11 @@ fn random_descriptors_do_no_harm() {
             1 => [noise.next(), u64::from(tx_command::DTYP_CONTEXT | tx_command::DEXT) | noise.next() << 32],
             _ => TxData { buffer, length, command: command & !tx_command::TSE, payload_length: length.into() }.words(),
         };
-        bench.tx_ring(0).store(position, words);
-        bench.rx_ring(0).store(position, [if noise.below(5) == 0 { noise.next() } else { buffer }, noise.below(2)]);
+        bench.tx_ring(0).descriptors().store(position, words);
+        bench
+            .rx_ring(0)
+            .descriptors()
+            .store(position, [if noise.below(5) == 0 { noise.next() } else { buffer }, noise.below(2)]);
         bench.write(regs::TDT.get(0), noise.below(u64::from(RING) + 2) as u32);
         bench.write(regs::RDT.get(0), noise.below(u64::from(RING) + 2) as u32);
         bench.cable.lock().unwrap().to_card.push_back((random_frame(&mut noise), false));

@@ -171,21 +171,23 @@ impl Bench {
     pub(crate) fn give(&self, queue: u32, tail: u32) {
         let ring = self.rx_ring(queue);
         for position in 0..RING {
-            ring.store(position, RxRead { buffer: self.rx_buffer(queue, position) }.words());
+            ring.descriptors().store(position, RxRead { buffer: self.rx_buffer(queue, position) }.words());
         }
         self.write(regs::RDT.get(queue), tail);
     }
 
     pub(crate) fn write_back(&self, queue: u32, position: u32) -> RxWriteBack {
         let ring = self.rx_ring(queue);
-        RxWriteBack { high: ring.load_high(position), low: ring.load_low(position) }
+        RxWriteBack { high: ring.descriptors().load_high(position), low: ring.descriptors().load_low(position) }
     }
 
     /// What lies in memory at `iova`.
     pub(crate) fn bytes(&self, iova: u64, len: usize) -> Vec<u8> {
         let offset = (iova - self.memory.iova().0) as usize;
         assert!(offset.is_multiple_of(16));
-        let words = (offset / 16..).flat_map(|at| [self.words.load_low(at as u32), self.words.load_high(at as u32)]);
+        let words = (offset / 16..).flat_map(|at| {
+            [self.words.descriptors().load_low(at as u32), self.words.descriptors().load_high(at as u32)]
+        });
         words.flat_map(u64::to_le_bytes).take(len).collect()
     }
 
@@ -197,7 +199,9 @@ impl Bench {
             let mut padded = [0; 16];
             padded[..chunk.len()].copy_from_slice(chunk);
             let (low, high) = padded.split_at(8);
-            self.words.store(at as u32, [low, high].map(|half| u64::from_le_bytes(half.try_into().unwrap())));
+            self.words
+                .descriptors()
+                .store(at as u32, [low, high].map(|half| u64::from_le_bytes(half.try_into().unwrap())));
         }
     }
 
@@ -218,10 +222,10 @@ impl Bench {
         self.fill(buffer, piece);
         let command = command | tx_command::DTYP_DATA | tx_command::DEXT | tx_command::IFCS;
         let data = TxData { buffer, length: piece.len() as u16, command, payload_length: total as u32 };
-        self.tx_ring(0).store(position, data.words());
+        self.tx_ring(0).descriptors().store(position, data.words());
     }
 
     pub(crate) fn done(&self, position: u32) -> bool {
-        TxWriteBack { high: self.tx_ring(0).load_high(position) }.done()
+        TxWriteBack { high: self.tx_ring(0).descriptors().load_high(position) }.done()
     }
 }

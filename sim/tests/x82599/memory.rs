@@ -37,10 +37,10 @@ fn a_region_without_a_file_is_refused_with_its_remedy() {
 fn a_receive_buffer_that_is_not_mapped_is_a_fault_and_nothing_else() {
     let mut bench = Bench::started();
     let wrong = bench.memory.region().base().as_ptr() as u64;
-    bench.rx_ring(0).store(0, RxRead { buffer: wrong }.words());
+    bench.rx_ring(0).descriptors().store(0, RxRead { buffer: wrong }.words());
     bench.receive(plain(MAC, 60));
     assert_eq!(bench.probe.dma_faults(), [DmaFault { iova: wrong, len: 60, direction: Direction::Write }]);
-    assert_eq!(bench.rx_ring(0).load_low(0), wrong, "no write-back");
+    assert_eq!(bench.rx_ring(0).descriptors().load_low(0), wrong, "no write-back");
     bench.receive(plain(MAC, 61));
     assert_eq!(bench.write_back(0, 1).length(), 61, "the next frame is in the next descriptor");
     assert_eq!(bench.probe.dma_fault_count(), 1);
@@ -52,7 +52,7 @@ fn a_buffer_that_ends_outside_is_a_fault() {
     let end = bench.memory.iova().0 + bench.memory.region().len() as u64;
     let wrong = [end - 59, u64::MAX - 3, u64::MAX - 59, 0];
     for (position, buffer) in (0..).zip(wrong) {
-        bench.rx_ring(0).store(position, RxRead { buffer }.words());
+        bench.rx_ring(0).descriptors().store(position, RxRead { buffer }.words());
     }
     for buffer in wrong {
         bench.receive(plain(MAC, 60));
@@ -69,7 +69,7 @@ fn a_transmit_buffer_that_is_not_mapped_sends_and_reports_nothing() {
     let mut bench = Bench::started();
     let command = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::RS | tx_command::IFCS;
     let data = TxData { buffer: 0x1000, length: 60, command, payload_length: 60 };
-    bench.tx_ring(0).store(0, data.words());
+    bench.tx_ring(0).descriptors().store(0, data.words());
     bench.write(regs::TDT.get(0), 1);
     bench.step();
     assert_eq!(bench.probe.dma_faults(), [DmaFault { iova: 0x1000, len: 60, direction: Direction::Read }]);

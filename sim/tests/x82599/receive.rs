@@ -316,7 +316,7 @@ fn descriptor_forms_without_a_model_are_refused() {
 #[test]
 fn a_done_bit_in_a_fresh_descriptor_is_a_driver_error() {
     let mut bench = Bench::started();
-    bench.rx_ring(0).store(0, [bench.rx_buffer(0, 0), 1]);
+    bench.rx_ring(0).descriptors().store(0, [bench.rx_buffer(0, 0), 1]);
     bench.receive(plain(MAC, 60));
     assert_eq!(bench.probe.violation_count(Violation::DoneBitSet), 1);
 }

@@ -91,10 +91,13 @@ fn short_frames_are_padded_if_the_card_may() {
 
 /// A context at position 0 and `frame` at 1, with these options.
 fn send_with(bench: &mut Bench, context: TxContext, frame: &[u8], command: u32, options: u32) -> Vec<Vec<u8>> {
-    bench.tx_ring(0).store(0, context.words());
+    bench.tx_ring(0).descriptors().store(0, context.words());
     bench.put(1, frame, frame.len(), WHOLE | command);
-    let words = [bench.tx_ring(0).load_low(1), bench.tx_ring(0).load_high(1) | u64::from(options) << 32];
-    bench.tx_ring(0).store(1, words);
+    let words = [
+        bench.tx_ring(0).descriptors().load_low(1),
+        bench.tx_ring(0).descriptors().load_high(1) | u64::from(options) << 32,
+    ];
+    bench.tx_ring(0).descriptors().store(1, words);
     bench.write(regs::TDT.get(0), 2);
     bench.step();
     bench.sent()
@@ -174,11 +177,11 @@ fn a_packet_may_not_use_all_of_the_chip() {
 fn wrong_descriptors_are_named() {
     let mut bench = Bench::started();
     bench.put(0, &plain(MAC, 60), 61, WHOLE);
-    bench.tx_ring(0).store(1, [0, u64::from(tx_command::EOP | tx_command::RS)]);
+    bench.tx_ring(0).descriptors().store(1, [0, u64::from(tx_command::EOP | tx_command::RS)]);
     let buffer = bench.memory.iova().0;
     let command = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP;
-    bench.tx_ring(0).store(2, TxData { buffer, length: 60, command, payload_length: 60 }.words());
-    bench.tx_ring(0).store(3, TxData { buffer, length: 16_000, command, payload_length: 16_000 }.words());
+    bench.tx_ring(0).descriptors().store(2, TxData { buffer, length: 60, command, payload_length: 60 }.words());
+    bench.tx_ring(0).descriptors().store(3, TxData { buffer, length: 16_000, command, payload_length: 16_000 }.words());
     bench.write(regs::TDT.get(0), 4);
     bench.step();
     for violation in [Violation::PayloadLength, Violation::DescriptorType, Violation::NoFcs, Violation::FrameTooLong] {

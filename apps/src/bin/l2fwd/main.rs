@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal())
         .log_internal_errors(false)
+        .with_target(false)
         .without_time()
         .init();
     match run::run(&arguments, started) {

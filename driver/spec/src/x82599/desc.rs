@@ -48,7 +48,7 @@ pub mod rx_status {
     pub const L4CS: u32 = 1 << 5;
     /// The IPv4 header checksum was checked.
     pub const IPCS: u32 = 1 << 6;
-    /// The address matched only a hash filter.
+    /// The destination address is no unicast address.
     pub const PIF: u32 = 1 << 7;
     /// Any MAC error: CRC, symbol, length.
     pub const RXE: u32 = 1 << 29;

@@ -1,0 +1,75 @@
+//! What the tests of this folder share. Each uses a part of it.
+#![allow(dead_code, unreachable_pub)]
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use gannet_mempool::dma::{DmaMapper, Iova};
+use gannet_mempool::region::{PageSize, Pages, Region, RegionOptions};
+use gannet_mempool::{Census, Packet, Pool, PoolOptions, Result};
+
+/// Options for a small pool on normal pages, so that it works on any machine and says nothing.
+pub fn options(buffers: u32, cache: u32) -> PoolOptions {
+    let region = RegionOptions { pages: Pages::Exactly(PageSize::Normal), ..RegionOptions::default() };
+    PoolOptions { buffers, cache, data_room: 512, headroom: 64, region }
+}
+
+pub fn pool(buffers: u32, cache: u32) -> Pool {
+    Pool::new(&options(buffers, cache)).unwrap()
+}
+
+/// Checks that nothing is out and nothing lost.
+#[track_caller]
+pub fn assert_all_home(pool: &Pool) {
+    let Census { total, ring, cached, out } = pool.census();
+    assert_eq!((out, ring + cached), (0, total), "{:?}", pool.census());
+}
+
+/// All that can be taken one by one.
+pub fn drain(pool: &Pool) -> Vec<Packet> {
+    std::iter::from_fn(|| pool.alloc()).collect()
+}
+
+/// Which buffer of its pool a packet is in.
+pub fn index(pool: &Pool, packet: &Packet) -> usize {
+    let offset = packet.data().as_ptr() as usize - pool.region().base().as_ptr() as usize;
+    assert!(offset + packet.len() <= pool.region().len());
+    offset / pool.stride() as usize
+}
+
+/// Makes `packet` hold `bytes`.
+pub fn fill(packet: &mut Packet, bytes: &[u8]) {
+    packet.trim(packet.len()).unwrap();
+    packet.append(bytes.len()).unwrap().copy_from_slice(bytes);
+}
+
+/// Says that a case was left out, past the capture of the test harness.
+pub fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
+
+/// Gives each region 4 GiB of addresses of its own, and remembers what is mapped.
+#[derive(Debug, Default)]
+pub struct FixedMapper {
+    pub mapped: Mutex<Vec<Iova>>,
+}
+
+impl FixedMapper {
+    /// Where the first region goes; the next ones follow at the same distance.
+    pub const FIRST: u64 = 1 << 32;
+}
+
+impl DmaMapper for FixedMapper {
+    fn map(&self, _region: &Arc<Region>) -> Result<Iova> {
+        let mut mapped = self.mapped.lock().unwrap();
+        let iova = Iova(mapped.iter().map(|iova| iova.0 + Self::FIRST).max().unwrap_or(Self::FIRST));
+        mapped.push(iova);
+        Ok(iova)
+    }
+
+    fn unmap(&self, iova: Iova, _region: &Region) {
+        self.mapped.lock().unwrap().retain(|&other| other != iova);
+    }
+}
