@@ -7,10 +7,7 @@ use std::io;
 #[non_exhaustive]
 pub enum Error {
     /// The kernel could not give that many huge pages of that size.
-    #[error(
-        "{needed} huge pages of {page} needed, {free} free: `echo {nr} | sudo tee {sysfs}` gives them, \
-         or ask for PageSize::Normal"
-    )]
+    #[error("{needed} huge pages of {page} needed, {free} free: `echo {nr} | sudo tee {sysfs}` gives them")]
     NoHugePages {
         /// Pages that the region needs.
         needed: usize,

@@ -5,6 +5,8 @@
 //! drivers (`gannet`) and the software cards (`gannet-sim`) both build on these constants, so each fact about the hardware is
 //! written down once.
 
+#![forbid(unsafe_code)]
+
 mod reg;
 
 pub mod x82599;
