@@ -15,7 +15,7 @@ use gannet_apps::port_name::{self, PortName};
 /// frames both ways for five seconds. Exit status: 0 if no frame was lost, reordered or corrupted and every buffer is home, 1 if
 /// not, 2 if it could not run.
 #[derive(Debug, Parser)]
-#[command(version, after_help = port_name::HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(version, after_help = port_name::HELP, after_long_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
 pub(crate) struct Arguments {
     /// A port, by name (see below). Give an even number of them.
     #[arg(long, value_name = "NAME")]
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value_t = 2048)]
     pub(crate) buffer_size: u16,
 
-    /// Stop after this many seconds [default: 5 in the demonstration; else when all captures have been played, or at Ctrl-C].
+    /// Stop after this many seconds [default: 5 in the demonstration; else when no peer has anything left to send, or at Ctrl-C].
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) duration: Option<Duration>,
 
@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LIST")]
     pub(crate) cores: Option<String>,
 
-    /// Print the final report as one JSON object, and no statistics before it.
+    /// Print the final report as one JSON object, and no statistics before it. (Statistics go to the standard error, the report
+    /// to the standard output.)
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -60,15 +61,14 @@ const RING: RangeInclusive<u32> = 64..=4096;
 /// Bytes that a buffer may hold: the least that a card writes to at once, the most that a pool makes.
 const BUFFER_SIZE: RangeInclusive<u16> = 1024..=16384;
 
-const AFTER_LONG_HELP: &str = concat!(
-    "Examples:\n",
-    "  l2fwd                                     the demonstration\n",
-    "  l2fwd --port sim:ixgbe,peer=pcap:in.pcap --port sim:ixgbe,peer=pcap:,record=out.pcapng\n",
-    "                                            every frame of in.pcap through two cards into out.pcapng\n",
-    "  l2fwd --port sim:ixgbe,peer=tap:gan0 --port sim:ixgbe,peer=tap:gan1\n",
-    "                                            a cable between two interfaces of the host (as root)\n",
-    "\nSee l2fwd -h for the port names."
-);
+const EXAMPLES: &str = "\
+Examples:
+  l2fwd
+      the demonstration
+  l2fwd --port sim:ixgbe,peer=pcap:in.pcap --port sim:ixgbe,peer=pcap:,record=out.pcapng
+      every frame of in.pcap through two cards into out.pcapng
+  l2fwd --port sim:ixgbe,peer=tap:gan0 --port sim:ixgbe,peer=tap:gan1
+      a cable between two interfaces of the host (as root)";
 
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>().map(Duration::try_from_secs_f64) {
