@@ -19,8 +19,8 @@ Port names:
     tap:NAME       the TAP interface NAME of the host, made if it is not there (mtu=BYTES)
     link:NAME      the other port whose peer is link:NAME
     echo, sink     sends back, or swallows, what the port sends
-  Any peer can have a bad cable: loss=PPM, corruption=PPM, duplication=PPM, reordering=PPM, flap=PPM (per million
-  frames in each direction), seed=NUMBER.";
+  Any peer can have a bad cable: loss=PPM, corruption=PPM, duplication=PPM, reordering=PPM,
+  flap=PPM (per million frames in each direction), seed=NUMBER.";
 
 /// A port as the user names it.
 #[derive(Debug, Clone, PartialEq)]
