@@ -88,7 +88,11 @@ fn with_fault(fault: Fault, look: impl Fn(&Running, u64)) {
     assert_eq!(rig.receive_all(&mut port.queues.rx[0]).len(), 500);
     rig.send_all(&mut port.queues.tx[0], &mut burst_of(&pool, &vec![numbered(1, 60); 200]));
     port.stop();
-    rig.assert_clean();
+    // What the model reads again after it has reported it done is no descriptor any more.
+    if !matches!(fault, Fault::EarlyDone { .. }) {
+        rig.assert_clean();
+    }
+    assert_eq!(rig.probe.dma_faults(), []);
     assert_usable(&pool);
 }
 
@@ -107,8 +111,8 @@ fn lengths_beyond_the_buffer_are_nonsense() {
 fn frames_without_an_end_swallow_the_next() {
     with_fault(Fault::NoEndOfPacket { every: 4 }, |port, received| {
         let stats = port.queues.rx[0].stats();
-        // Each fourth frame and the one after it, which looks like its end.
-        assert_eq!((stats.oversize, stats.packets, received), (350, 700, 700));
+        // Each fourth frame and the one after it, which looks like its end; the last has none after it.
+        assert_eq!((stats.oversize, stats.packets, received), (350, 701, 701));
     });
 }
 
@@ -166,8 +170,11 @@ fn packets_never_reported_as_done_fill_the_ring_and_stall_it() {
         assert_eq!((stats.packets, stats.in_ring), (63, 63));
         assert!(stats.full > 0);
     });
-    // One report that is missing is made good by the next.
-    with_fault(Fault::NeverDone { every: 7 }, |port, _| assert!(port.queues.tx[0].stats().packets > 1000));
+    // One report that is missing stalls it too, but not before the ring is full behind it.
+    with_fault(Fault::NeverDone { every: 5 }, |port, _| {
+        let stats = port.queues.tx[0].stats();
+        assert!(stats.packets > 63 && stats.in_ring == 63 && stats.full > 0, "{stats:?}");
+    });
 }
 
 #[test]

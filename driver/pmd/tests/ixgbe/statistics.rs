@@ -81,7 +81,7 @@ fn bad_frames_are_told_apart() {
     rig.offer_damaged(numbered(5, 30));
     rig.offer_damaged(numbered(6, 1600));
     let mut wrong = tcp4(([1, 2, 3, 4], 5), ([6, 7, 8, 9], 10), b"wrong");
-    wrong[60] ^= 1;
+    wrong[56] ^= 1;
     rig.offer([wrong]);
     assert_eq!(rig.receive_all(&mut port.queues.rx[0]).len(), 1);
     let stats = port.control.stats();
