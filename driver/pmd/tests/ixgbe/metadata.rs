@@ -107,7 +107,7 @@ fn headers_are_told_apart() {
 #[test]
 fn a_tag_stays_in_the_frame_or_is_taken_out() {
     let frame = tagged_udp4(0xA123, b"in a VLAN");
-    let kept = through(VlanTags::Keep, &[frame.clone()]).pop().unwrap();
+    let kept = through(VlanTags::Keep, std::slice::from_ref(&frame)).pop().unwrap();
     assert_eq!((kept.vlan_tag(), kept.data()), (None, &frame[..]));
     let frames = [frame.clone(), udp4((SOURCE4, 1), (TARGET4, 2), b"in none")];
     let stripped = through(VlanTags::Strip, &frames);
