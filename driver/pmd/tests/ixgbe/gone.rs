@@ -1,4 +1,4 @@
-//! A card that leaves the bus, at any time.
+//! A card that leaves the bus, or whose registers turn into noise, at any time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use gannet_sim::x82599::{Fault, Probe};
 
 use super::frames::numbered;
 use super::harness::{Rig, assert_home, assert_usable, burst_of, pool};
-use super::meddler::Meddled;
+use super::meddler::{Access, Meddled};
 
 /// A card that is gone from register access `last` on, and the number of accesses so far.
 fn mortal(rig: &Rig, probe: Probe, last: u32) -> (Meddled, Arc<AtomicU32>) {
@@ -103,4 +103,37 @@ fn dropping_the_parts_of_a_port_whose_card_left_brings_everything_home() {
     rig.probe.inject(Fault::Gone);
     drop(port);
     assert_usable(&pool);
+}
+
+/// A card where one register read in `every` gives noise, from the access numbered `from` on.
+fn noisy(rig: &Rig, seed: u32, every: u32, from: u32) -> Meddled {
+    let state = AtomicU32::new(0);
+    Meddled::new(&rig.device, move |access, _| {
+        let count = state.fetch_add(1, Ordering::Relaxed);
+        // Weyl sequence and mixer: repeatable noise.
+        let mut noise = (count.wrapping_add(seed.wrapping_mul(977))).wrapping_mul(0x9E37_79B9);
+        noise = (noise ^ noise >> 15).wrapping_mul(0x2C1B_3C6D);
+        noise = (noise ^ noise >> 12).wrapping_mul(0x297A_2D39);
+        noise ^= noise >> 15;
+        (matches!(access, Access::Read(_)) && count >= from && noise >> 16 < 0x1_0000 / every).then_some(noise)
+    })
+}
+
+#[test]
+fn noise_in_any_register_costs_an_error_at_most() {
+    let pool = pool(256);
+    let mut rig = Rig::new();
+    let (device, accesses) = mortal(&rig, rig.probe.clone(), u32::MAX);
+    live(&mut rig, device, &pool).unwrap();
+    let total = accesses.load(Ordering::Relaxed);
+    for seed in 0..300 {
+        for every in [1, 2, 20, 300] {
+            let mut rig = Rig::new();
+            let device = noisy(&rig, seed, every, total / 300 * seed);
+            // Any outcome is right that comes within bounds.
+            let outcome = live(&mut rig, device, &pool);
+            assert_home(&pool);
+            assert!(rig.now_ms() < 60_000, "seed {seed}, every {every}: {} ms, {outcome:?}", rig.now_ms());
+        }
+    }
 }

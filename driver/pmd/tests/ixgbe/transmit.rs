@@ -71,6 +71,23 @@ fn an_empty_send_gives_back_everything_of_an_idle_queue() {
 }
 
 #[test]
+fn only_the_last_of_a_run_and_of_a_burst_is_reported() {
+    let mut rig = Rig::new();
+    let pool = pool(512);
+    let mut port = rig.start(PortConfig::new(&pool, 128));
+    port.queues.tx[0].send(&mut burst_of(&pool, &vec![numbered(7, 60); 70]));
+    let mut reported = Vec::new();
+    for sent in 1..=70 {
+        rig.nic.step(1);
+        let home = port.queues.tx[0].reclaim();
+        if home > 0 {
+            reported.push((sent, home));
+        }
+    }
+    assert_eq!(reported, [(32, 32), (64, 32), (70, 6)]);
+}
+
+#[test]
 fn reclaim_counts_what_came_home() {
     let mut rig = Rig::new();
     let pool = pool(512);
