@@ -196,7 +196,7 @@ impl<D: Device> Driver for Ixgbe<D> {
         if self.hardware.mmio.is_gone() {
             return Err(gannet_bus::Error::Gone { device: self.info.name.to_string() }.into());
         }
-        Ok(())
+        Ok(pci::set_bus_master(&self.hardware.mmio.device, BusMaster::Off)?)
     }
 
     fn link(&self) -> Link {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gannet::{Error, Link, Port, PortConfig};
-use gannet_bus::pci::PciId;
+use gannet_bus::pci::{self, PciId};
 use gannet_bus::{Device, Registers};
 use gannet_sim::x82599::Fault;
 use gannet_spec::x82599::regs::{EERD, Eerd, RXDCTL, Rxdctl, STATUS, SW_FW_SYNC, SWSM, Swsm, TXDCTL, Txdctl};
@@ -29,6 +29,27 @@ fn the_address_is_that_of_the_eeprom() {
     let port = rig.probe().unwrap();
     assert_eq!(port.info().mac, MAC);
     assert_eq!(&*port.info().name, rig.device.name());
+}
+
+#[test]
+fn the_card_may_do_dma_only_while_its_port_is_started() {
+    let rig = Rig::new();
+    let pool = pool(512);
+    let masters = || pci::read_u16(&rig.device, pci::COMMAND).unwrap() & pci::COMMAND_BUS_MASTER != 0;
+    // As somebody left it.
+    pci::set_bus_master(&rig.device, pci::BusMaster::On).unwrap();
+    let port = rig.probe().unwrap().configure(PortConfig::new(&pool, 64)).unwrap();
+    assert!(!masters());
+    let (control, queues) = port.start().unwrap();
+    assert!(masters());
+    let port = control.stop(queues).unwrap();
+    assert!(!masters());
+    let (control, queues) = port.start().unwrap();
+    assert!(masters());
+    drop(control);
+    assert!(masters());
+    drop(queues);
+    assert!(!masters());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Ports that are stopped, started again, taken apart and dropped in every order.
 
 use gannet::{Burst, Error, Pool, PortConfig, Promiscuous, VlanTags};
+use gannet_sim::x82599::Fault;
 
 use super::frames::{numbered, numbered_to, padded, tagged_udp4};
 use super::harness::{Rig, Running, assert_home, assert_usable, burst_of, bytes, pool};
@@ -166,6 +167,25 @@ fn queues_dropped_one_by_one_leave_the_others_alone() {
     assert_eq!(packets.last().unwrap().data(), numbered(99, 99));
     drop(packets);
     // Those that are gone have stopped, so the port can stop too.
+    port.stop();
+    assert_over(&mut rig, &pool);
+}
+
+#[test]
+fn a_queue_that_was_cut_off_does_not_spoil_the_next_start() {
+    let mut rig = Rig::new();
+    let pool = pool(512);
+    let (mut port, burst) = busy(&mut rig, &pool);
+    drop(burst);
+    rig.probe.inject(Fault::StuckQueueDisable);
+    drop(port.queues.rx.pop());
+    rig.probe.heal();
+    let (control, queues) = port.stop().start().unwrap();
+    let mut port = Running { control, queues };
+    port.link_up();
+    rig.cable.lock().unwrap().to_card.clear();
+    rig.offer([numbered(99, 99)]);
+    assert_eq!(bytes(&rig.receive_all(&mut port.queues.rx[0])), [numbered(99, 99)]);
     port.stop();
     assert_over(&mut rig, &pool);
 }

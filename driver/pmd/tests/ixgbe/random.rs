@@ -156,7 +156,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn frames_in_are_frames_out_in_any_order_of_events(ring in prop::sample::select(vec![64, 128, 256]), moves in moves()) {

@@ -1,9 +1,12 @@
 //! Counters are exact, and outlive a stop.
 
-use gannet::{PortConfig, PortStats};
+use gannet::{Port, PortConfig, PortStats};
+use gannet_bus::Registers;
+use gannet_spec::x82599::regs::{GOTCL, GPTC, LXOFFTXC, LXONTXC, MPTC, PTC};
 
 use super::frames::{BROADCAST, MULTICAST, NEIGHBOUR, numbered, numbered_to, tcp4};
 use super::harness::{Rig, Running, burst_of, pool};
+use super::meddler::{Access, Meddled};
 
 const FCS: u64 = 4;
 
@@ -59,6 +62,29 @@ fn the_cards_counters_are_exact_and_survive_stop_and_start() {
             assert_counts(&port.control.stats(), rounds);
         }
     }
+}
+
+#[test]
+fn pause_frames_do_not_count_as_traffic() {
+    let mut rig = Rig::new();
+    let pool = pool(512);
+    // Two XOFF and one XON, which the card has among what it sent (multicasts of 64 bytes).
+    let device = Meddled::new(&rig.device, |access, bar| {
+        let Access::Read(offset) = access else { return None };
+        let added = [(LXONTXC, 1), (LXOFFTXC, 2), (GPTC, 3), (MPTC, 3), (PTC.get(0), 3), (GOTCL, 3 * 64)];
+        let (_, more) = added.into_iter().find(|(register, _)| register.offset() == offset)?;
+        Some(bar.read(offset) + more)
+    });
+    let (control, queues) =
+        Port::probe(device).unwrap().configure(PortConfig::new(&pool, 64)).unwrap().start().unwrap();
+    let mut port = Running { control, queues };
+    port.link_up();
+    let mut burst = burst_of(&pool, &traffic(NEIGHBOUR).0);
+    rig.send_all(&mut port.queues.tx[0], &mut burst);
+    let stats = port.control.stats();
+    let (frames, sizes, bytes) = traffic(NEIGHBOUR);
+    assert_eq!((stats.tx_pause, stats.tx_packets, stats.tx_bytes), (3, frames.len() as u64, bytes));
+    assert_eq!((stats.tx_multicast, stats.tx_broadcast, stats.tx_sizes), (2, 3, sizes));
 }
 
 #[test]
