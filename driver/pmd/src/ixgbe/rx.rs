@@ -146,6 +146,9 @@ impl<D: Device> IxgbeRx<D> {
     /// Replaces what has been handed on, as soon as it is worth it.
     #[inline(always)]
     fn replenish(&mut self) {
+        if self.buffers.room() < 2 * self.refill {
+            return;
+        }
         let before = self.buffers.head();
         while self.buffers.room() >= 2 * self.refill {
             if self.arm() == 0 {
