@@ -66,6 +66,12 @@ pub enum Error {
         /// The queue's port.
         other: String,
     },
+    /// A queue did not come back, nor was it dropped.
+    #[error("{port}: a queue is still out: hand all of them back, or drop them before")]
+    QueuesOut {
+        /// Name of the port.
+        port: String,
+    },
     /// The way to the device.
     #[error(transparent)]
     Bus(#[from] gannet_bus::Error),

@@ -188,8 +188,8 @@ impl Control {
     /// Takes the queues back, lets the card send what it has been given, and stops it. Afterwards every buffer is home.
     ///
     /// # Errors
-    /// A queue of another port, or a card that does not stop. Either way all queues are stopped or their DMA is cut off, the buffers are
-    /// home, and the port is closed: probe the device anew.
+    /// A queue of another port, a queue that is still out, or a card that does not stop. Either way all queues handed in are stopped or
+    /// their DMA is cut off, their buffers are home, and the port is closed: probe the device anew, once no queue is left.
     pub fn stop(mut self, queues: Queues) -> Result<Port<Configured>> {
         let name = &self.driver.info().name;
         let ports = queues.rx.iter().map(|queue| &queue.port).chain(queues.tx.iter().map(|queue| &queue.port));

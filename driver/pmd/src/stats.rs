@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortStats {
-    /// Good frames received and not filtered out.
+    /// Good frames that have reached a queue.
     pub rx_packets: u64,
-    /// Their bytes, FCS included.
+    /// Bytes of good frames that have passed the filters, FCS included. Those that were lost later count here and in the next three.
     pub rx_bytes: u64,
     /// Broadcast frames among them.
     pub rx_broadcast: u64,
@@ -28,7 +28,7 @@ pub struct PortStats {
     pub rx_oversize: u64,
     /// Frames with a wrong IP or L4 checksum.
     pub rx_checksum_errors: u64,
-    /// Frames received by size with FCS: 64, 65-127, 128-255, 256-511, 512-1023, 1024 and more.
+    /// Good frames that have passed the filters, by size with FCS: 64, 65-127, 128-255, 256-511, 512-1023, 1024 and more.
     pub rx_sizes: [u64; 6],
     /// Good frames sent.
     pub tx_packets: u64,
@@ -78,7 +78,7 @@ pub struct TxQueueStats {
     pub bytes: u64,
     /// Packets dropped because the card cannot reach their pool (see [`crate::PortConfig::tx_pools`]).
     pub unmapped: u64,
-    /// Packets dropped because no card could send them: shorter than an Ethernet header.
+    /// Packets dropped because no card could send them: shorter than an Ethernet header, or longer than 15,872 bytes.
     pub invalid: u64,
     /// Times that the ring had no room for the whole burst.
     pub full: u64,

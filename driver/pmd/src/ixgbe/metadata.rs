@@ -22,7 +22,7 @@ const fn flags_of_type(kind: u32) -> Flags {
     if kind & rx_type::ETQF != 0 {
         return flags;
     }
-    // 82599 specification update: UDP over IPv4 without a checksum is reported as wrong.
+    // 82599 specification update: UDP without a checksum is reported as wrong. IPv6 tunnels have none either (RFC 6935).
     let unsure = if kind & rx_type::UDP != 0 { Flags::L4_BAD_UNSURE } else { Flags(0) };
     flags.with(unsure).with(Flags::headers(l3(kind), l4(kind)))
 }
@@ -64,9 +64,9 @@ const fn flags_of_status(status: u32) -> u16 {
     ((status & CHECKED) >> 5 | (status & WRONG) >> 28 | (status & rx_status::VP) << 1) as u16
 }
 
-/// What the card found out about a frame.
+/// What the card found out about a frame, as far as the bits of `status` go.
 #[inline(always)]
-pub(crate) fn metadata(descriptor: RxWriteBack) -> Metadata {
-    let flags = TYPES[descriptor.packet_type() as usize] | flags_of_status(descriptor.status());
+pub(crate) fn metadata(descriptor: RxWriteBack, status: u32) -> Metadata {
+    let flags = TYPES[descriptor.packet_type() as usize] | flags_of_status(descriptor.status() & status);
     Metadata { hash: descriptor.hash(), vlan: descriptor.vlan_tag(), flags: Flags(flags) }
 }

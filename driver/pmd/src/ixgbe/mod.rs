@@ -13,7 +13,6 @@ mod stats;
 mod tx;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gannet_bus::Device;
@@ -21,15 +20,15 @@ use gannet_bus::descriptors::DescriptorRing;
 use gannet_bus::pci::{self, BusMaster, PciId};
 use gannet_mempool::dma::{DmaMapping, DmaTable};
 use gannet_mempool::region::{Region, RegionOptions};
-use gannet_spec::x82599::regs::{FCTRL, LINKS, Links, RXCTRL, STATUS};
+use gannet_spec::x82599::regs::{CTRL_EXT, FCTRL, LINKS, Links, RXCTRL, STATUS};
 use gannet_spec::x82599::{self, regs};
 
-use crate::Result;
 use crate::config::{Limits, PortConfig, Promiscuous};
 use crate::mmio::Mmio;
 use crate::port::{Driver, Link, PortInfo, Started};
 use crate::queue::{Queues, RxQueue, TxQueue};
 use crate::stats::{PortStats, RxCounters, TxCounters};
+use crate::{Error, Result};
 
 /// Receive queues that the RSS redirection table can name (4-bit entries).
 const RSS_QUEUES: usize = 16;
@@ -48,14 +47,11 @@ pub(crate) fn supports(id: PciId) -> bool {
 /// What queues and management share.
 struct Hardware<D: Device> {
     mmio: Mmio<D>,
-    /// Something did not stop as it should: only a reset makes the card usable again.
-    needs_reset: AtomicBool,
 }
 
 impl<D: Device> Hardware<D> {
-    /// Stops all DMA at the PCI bridge, for a card that does not obey. Its buffers are safe afterwards.
+    /// Stops all DMA in configuration space, for a card that does not obey. Its buffers are safe afterwards.
     fn cut_off(&self) {
-        self.needs_reset.store(true, Ordering::Relaxed);
         if let Err(why) = pci::set_bus_master(&self.mmio.device, BusMaster::Off) {
             // Configuration space is unreachable only for a device that is gone, and that does no DMA.
             tracing::warn!("{}: cutting off its DMA: {why}", self.mmio.name());
@@ -65,8 +61,9 @@ impl<D: Device> Hardware<D> {
 
 impl<D: Device> Drop for Hardware<D> {
     fn drop(&mut self) {
-        // The last one out: no queue is left, so nothing is lost, and the card falls silent.
+        // The last one out: no queue is left, so nothing is lost, and the card falls silent. The firmware has it to itself again.
         self.mmio.write(RXCTRL, regs::Rxctrl::new());
+        self.mmio.modify(CTRL_EXT, |value| value.with_driver_loaded(false));
         self.cut_off();
     }
 }
@@ -83,7 +80,8 @@ pub(crate) struct Ixgbe<D: Device> {
 impl<D: Device> Ixgbe<D> {
     /// Opens the register BAR, resets the card and reads its EEPROM.
     pub(crate) fn probe(device: D) -> Result<Self> {
-        pci::set_bus_master(&device, BusMaster::On)?;
+        // Whoever had the card before may have left queues running: no DMA until it starts for us.
+        pci::set_bus_master(&device, BusMaster::Off)?;
         let bar = device.bar(0)?;
         let mmio = Mmio::new(device, bar, STATUS.offset());
         if mmio.is_gone() {
@@ -98,7 +96,7 @@ impl<D: Device> Ixgbe<D> {
             numa_node: mmio.device.numa_node(),
         };
         stats::clear(&mmio);
-        let hardware = Arc::new(Hardware { mmio, needs_reset: AtomicBool::new(false) });
+        let hardware = Arc::new(Hardware { mmio });
         Ok(Ixgbe { hardware, info, stats: PortStats::default(), started: false })
     }
 
@@ -142,13 +140,14 @@ impl<D: Device> Driver for Ixgbe<D> {
         if mmio.is_gone() {
             return Err(gannet_bus::Error::Gone { device: mmio.name().to_owned() }.into());
         }
-        pci::set_bus_master(&mmio.device, BusMaster::On)?;
-        if self.started || self.hardware.needs_reset.swap(false, Ordering::Relaxed) {
+        if self.started {
             // The counters would be lost with the reset.
             stats::accumulate(mmio, &mut self.stats);
             reset::reset(mmio)?;
         }
         self.started = true;
+        // Only now: a queue that did not stop and was cut off has forgotten its ring.
+        pci::set_bus_master(&mmio.device, BusMaster::On)?;
         init::global(mmio, self.info.mac, config);
 
         let dma = self.map_pools(config)?;
@@ -168,8 +167,7 @@ impl<D: Device> Driver for Ixgbe<D> {
                 index,
                 ring(queue.descriptors)?,
                 &dma,
-                &queue.pool,
-                config.vlan_tags,
+                config,
                 counters.clone(),
             )?);
             started.queues.rx.push(RxQueue { port: self.info.name.clone(), driver, counters: counters.clone() });
@@ -190,11 +188,15 @@ impl<D: Device> Driver for Ixgbe<D> {
     }
 
     fn stop(&mut self) -> Result<()> {
+        // A queue that is still out would ring the bells of its successor after the next start.
+        if Arc::get_mut(&mut self.hardware).is_none() {
+            return Err(Error::QueuesOut { port: self.info.name.to_string() });
+        }
         init::stop_engines(&self.hardware.mmio);
         if self.hardware.mmio.is_gone() {
             return Err(gannet_bus::Error::Gone { device: self.info.name.to_string() }.into());
         }
-        Ok(())
+        Ok(pci::set_bus_master(&self.hardware.mmio.device, BusMaster::Off)?)
     }
 
     fn link(&self) -> Link {
@@ -222,8 +224,11 @@ impl<D: Device> Driver for Ixgbe<D> {
     }
 
     fn stats(&mut self) -> PortStats {
+        let mut stats = self.stats;
+        stats::accumulate(&self.hardware.mmio, &mut stats);
+        // All ones are no counts.
         if !self.hardware.mmio.is_gone() {
-            stats::accumulate(&self.hardware.mmio, &mut self.stats);
+            self.stats = stats;
         }
         self.stats
     }

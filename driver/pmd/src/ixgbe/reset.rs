@@ -106,8 +106,13 @@ pub(crate) fn read_mac_address<D: Device>(mmio: &Mmio<D>) -> Result<[u8; 6]> {
     Ok(mac)
 }
 
-/// One 16-bit word through EERD (8.2.3.2.2).
+/// One 16-bit word through EERD (8.2.3.2.2), whose address field is 14 bits wide.
 fn read_word<D: Device>(mmio: &Mmio<D>, address: u16) -> Result<u16> {
+    const WORDS: u16 = 1 << 14;
+    if address >= WORDS {
+        let reason = format!("a section reaches word {address:#06x}, it has {WORDS:#06x} at most");
+        return Err(Error::Eeprom { port: mmio.name().to_owned(), reason });
+    }
     mmio.write(EERD, Eerd::new().with_start(true).with_address(address));
     let patience = Patience { looks: 10_000, every_us: 5 };
     Ok(mmio.wait("a word of the EEPROM", EERD, patience, |value| value.done())?.data())

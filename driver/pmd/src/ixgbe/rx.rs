@@ -12,15 +12,15 @@ use std::sync::atomic::Ordering;
 
 use gannet_bus::descriptors::{DescriptorRing, Descriptors};
 use gannet_bus::{Device, Registers};
+use gannet_mempool::Burst;
 use gannet_mempool::buffers::{Arrival, RxBuffers};
 use gannet_mempool::dma::{DmaTable, Iova};
-use gannet_mempool::{Burst, Pool};
 use gannet_spec::x82599::desc::{RxRead, RxWriteBack, rx_status};
 use gannet_spec::x82599::regs::*;
 
 use super::metadata::metadata;
 use super::{BUFFER_GRANULE, Hardware};
-use crate::config::VlanTags;
+use crate::config::{PortConfig, VlanTags};
 use crate::mmio::Patience;
 use crate::queue::Receive;
 use crate::stats::RxCounters;
@@ -51,6 +51,8 @@ pub(crate) struct IxgbeRx<D: Device> {
 struct Frames {
     /// Bytes of a buffer that the card may fill.
     buffer: u32,
+    /// Status bits that mean something: where tags stay in the frame, VP may say that there is one.
+    status: u32,
     /// The last descriptor had no end of packet: what follows is the rest of a frame that is being dropped.
     in_oversize: bool,
 }
@@ -62,10 +64,10 @@ impl<D: Device> IxgbeRx<D> {
         index: u32,
         ring: DescriptorRing,
         dma: &DmaTable,
-        pool: &Pool,
-        vlan_tags: VlanTags,
+        config: &PortConfig,
         counters: Arc<RxCounters>,
     ) -> Result<Self> {
+        let pool = &config.rx[index as usize].pool;
         let mut dma = dma.clone();
         let pool_iova = dma.map(pool, &hardware.mmio.device.dma())?;
         let buffer_kib = (pool.data_room() / BUFFER_GRANULE).min(16);
@@ -75,7 +77,11 @@ impl<D: Device> IxgbeRx<D> {
             pool_iova,
             tail_register: RDT.get(index).offset(),
             refill: (ring.len() / 4).min(32),
-            frames: Frames { buffer: u32::from(buffer_kib) * u32::from(BUFFER_GRANULE), in_oversize: false },
+            frames: Frames {
+                buffer: u32::from(buffer_kib) * u32::from(BUFFER_GRANULE),
+                status: if config.vlan_tags == VlanTags::Strip { u32::MAX } else { !rx_status::VP },
+                in_oversize: false,
+            },
             ring,
             hardware,
             counters,
@@ -83,7 +89,7 @@ impl<D: Device> IxgbeRx<D> {
             _dma: dma,
         };
         queue.fill()?;
-        queue.enable(buffer_kib as u8, vlan_tags)?;
+        queue.enable(buffer_kib as u8, config)?;
         Ok(queue)
     }
 
@@ -104,7 +110,7 @@ impl<D: Device> IxgbeRx<D> {
         Ok(())
     }
 
-    fn enable(&mut self, buffer_kib: u8, vlan_tags: VlanTags) -> Result<()> {
+    fn enable(&mut self, buffer_kib: u8, config: &PortConfig) -> Result<()> {
         let (mmio, n) = (&self.hardware.mmio, self.index);
         let base = self.ring.iova().0;
         mmio.write(RDBAL.get(n), base as u32);
@@ -112,12 +118,12 @@ impl<D: Device> IxgbeRx<D> {
         mmio.write(RDLEN.get(n), DescriptorRing::bytes(self.ring.len()) as u32);
         let one_buffer = Srrctl::new().with_buffer_kib(buffer_kib).with_header_64b(4).with_descriptor_type(1);
         // With several queues one that is not polled must not block the others' frames.
-        mmio.write(SRRCTL.get(n), one_buffer.with_drop_enable(n > 0));
+        mmio.write(SRRCTL.get(n), one_buffer.with_drop_enable(config.rx.len() > 1));
         mmio.modify(DCA_RXCTRL.get(n), |value| value.with_reserved_zero(false));
         mmio.write(RSCCTL.get(n), 0);
         mmio.write(RDH.get(n), 0);
         self.running = true;
-        let control = Rxdctl::new().with_enable(true).with_vlan_strip(vlan_tags == VlanTags::Strip);
+        let control = Rxdctl::new().with_enable(true).with_vlan_strip(config.vlan_tags == VlanTags::Strip);
         mmio.write(RXDCTL.get(n), control);
         mmio.wait("a receive queue to start", RXDCTL.get(n), QUEUE_PATIENCE, |value| value.enable())?;
         self.ring_doorbell();
@@ -143,13 +149,16 @@ impl<D: Device> IxgbeRx<D> {
         if self.buffers.room() < 2 * self.refill {
             return;
         }
+        let before = self.buffers.head();
         while self.buffers.room() >= 2 * self.refill {
             if self.arm() == 0 {
                 self.counters.no_buffers.add(1);
                 break;
             }
         }
-        self.ring_doorbell();
+        if self.buffers.head() != before {
+            self.ring_doorbell();
+        }
     }
 
     #[inline(always)]
@@ -180,7 +189,7 @@ fn inspect(
         return Arrival::Discard;
     }
     *bytes += u64::from(length);
-    Arrival::Frame { len: length as u16, metadata: metadata(descriptor) }
+    Arrival::Frame { len: length as u16, metadata: metadata(descriptor, frames.status) }
 }
 
 /// A descriptor without a good, whole frame: counts why.

@@ -38,14 +38,14 @@ pub(crate) fn accumulate<D: Device>(mmio: &Mmio<D>, stats: &mut PortStats) {
     let pause_sent = read(LXONTXC) + read(LXOFFTXC);
     stats.tx_pause += pause_sent;
     stats.rx_pause += read(LXONRXCNT) + read(LXOFFRXCNT);
-    // Pause frames are in the counters of what was sent; they are 64 bytes long.
+    // Pause frames are in the counters of what was sent: multicasts of 64 bytes.
     stats.tx_packets += read(GPTC).saturating_sub(pause_sent);
     stats.tx_bytes += pair(mmio, GOTCL, GOTCH).saturating_sub(pause_sent * 64);
     stats.tx_broadcast += read(BPTC);
-    stats.tx_multicast += read(MPTC);
+    stats.tx_multicast += read(MPTC).saturating_sub(pause_sent);
     for (size, (rx, tx)) in (0..).zip(stats.rx_sizes.iter_mut().zip(&mut stats.tx_sizes)) {
         *rx += read(PRC.get(size));
-        *tx += read(PTC.get(size));
+        *tx += read(PTC.get(size)).saturating_sub(if size == 0 { pause_sent } else { 0 });
     }
     stats.link_faults += read(MLFC) + read(MRFC);
 }

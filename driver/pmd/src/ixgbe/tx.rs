@@ -220,10 +220,13 @@ impl<D: Device> Transmit for IxgbeTx<D> {
             other => other.map(|_| ()),
         };
         mmio.modify(register, |value| value.with_enable(false).with_flush(true));
-        let stopped = mmio.wait("a transmit queue to stop", register, QUEUE_PATIENCE, |value| !value.enable());
-        if let Err(why) = stopped {
-            self.hardware.cut_off();
-            outcome = Err(why);
+        match mmio.wait("a transmit queue to stop", register, QUEUE_PATIENCE, |value| !value.enable()) {
+            // As on receive: this much more before the memory is touched.
+            Ok(_) => mmio.delay_us(100),
+            Err(why) => {
+                self.hardware.cut_off();
+                outcome = Err(why);
+            }
         }
         self.buffers.release(self.buffers.len());
         self.publish();

@@ -1,0 +1,19 @@
+//! The driver against the software 82599, step by step: time stands still unless the driver waits, and the card moves only when told.
+
+mod bring_up;
+mod configuration;
+mod exhaustion;
+mod filter;
+mod frames;
+mod gone;
+mod harness;
+mod hostile;
+mod lifecycle;
+mod meddler;
+mod metadata;
+mod queues;
+mod random;
+mod receive;
+mod rings;
+mod statistics;
+mod transmit;
