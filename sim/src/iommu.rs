@@ -375,6 +375,20 @@ impl Session<'_> {
         slice.store(high.to_le(), 8, Ordering::Release).ok()
     }
 
+    /// Stores descriptors one after the other, the first at `iova`, each as [`Self::store`] does.
+    #[inline]
+    pub(crate) fn store_all(&self, tlb: &mut DeviceTlb, iova: u64, descriptors: &[[u64; 2]]) -> Option<()> {
+        let Some(slice) = self.find(tlb, iova, descriptors.len() * DESCRIPTOR_BYTES) else {
+            let places = (iova..).step_by(DESCRIPTOR_BYTES);
+            return places.zip(descriptors).try_for_each(|(at, words)| self.store(tlb, at, *words));
+        };
+        for (at, [low, high]) in (0..).step_by(DESCRIPTOR_BYTES).zip(descriptors) {
+            slice.store(low.to_le(), at, Ordering::Relaxed).ok()?;
+            slice.store(high.to_le(), at + 8, Ordering::Release).ok()?;
+        }
+        Some(())
+    }
+
     /// Stores one word as a release.
     #[inline]
     pub(crate) fn store_word<T: AtomicAccess>(&self, tlb: &mut DeviceTlb, iova: u64, word: T) -> Option<()> {

@@ -29,8 +29,9 @@ use crate::{Error, Result};
 const RUN: u32 = 32;
 const _: () = assert!(RUN < TX_ON_CHIP_DESCRIPTORS);
 
-/// Lengths that can be sent: an Ethernet header at least (the card pads to 60), 15.5 KiB at most.
-const LENGTHS: std::ops::RangeInclusive<u16> = 14..=15_872;
+/// Lengths that can be sent: an Ethernet header at least (the card pads to 60), at most what the card takes without jumbo frames: 1518 bytes
+/// with FCS, and a VLAN tag.
+const LENGTHS: std::ops::RangeInclusive<u16> = 14..=1518;
 
 /// A single-descriptor packet: data, advanced, end of packet, FCS inserted.
 const COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
