@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gannet_ring::mpmc::Ring;
 
 use crate::burst::Burst;
-use crate::cache::{Cache, CacheStats, Caches};
+use crate::cache::{Cache, CacheStats, Caches, copy_slots};
 use crate::error::{Error, Result};
 use crate::packet::Packet;
 use crate::region::{Region, RegionOptions};
@@ -342,6 +342,24 @@ impl Pool {
     pub(crate) fn shared(&self) -> &Shared {
         // SAFETY: this handle keeps it alive.
         unsafe { self.shared.as_ref() }
+    }
+
+    /// Takes `count` buffers into `slots` and gives them straight back: the free-list alone, for its benchmark. False if the pool has
+    /// fewer.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn take_and_give(&self, slots: &mut [u32; MAX_GIVE], count: usize) -> bool {
+        // The bound of the array, and of what `give` takes.
+        let count = count.min(MAX_GIVE);
+        // SAFETY: `slots` has room for `count`; these are out, of this pool, each once, and `slots` is not read again after they are given.
+        unsafe {
+            let taken = count > 0 && self.shared().take(slots.as_mut_ptr(), count);
+            if taken {
+                let slots = std::hint::black_box(slots.as_ptr());
+                give(table::entry_of(self.number()), count, |space| copy_slots(slots, space, count));
+            }
+            taken
+        }
     }
 
     /// Its number, 1 to 255: what packets carry.
