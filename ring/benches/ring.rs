@@ -68,11 +68,8 @@ impl Bench {
         }
         runs.sort_by(f64::total_cmp);
         let cycles = runs[runs.len() / 2];
-        println!(
-            "{name:<24}{cores:>5}{bulk:>6}{element_bytes:>6}{cycles:>9.2}    \
-             bench=ring case={name} cores={cores} bulk={bulk} elem={element_bytes} \
-             cycles_per_object={cycles:.2}"
-        );
+        println!("{name:<24}{cores:>5}{bulk:>6}{element_bytes:>6}{cycles:>9.2}");
+        println!("bench=ring case={name} cores={cores} bulk={bulk} elem={element_bytes} cycles_per_object={cycles:.2}");
     }
 
     /// Enqueues and dequeues `bulk` elements in turn on one core. `pair` does one of each.

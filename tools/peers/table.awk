@@ -40,6 +40,9 @@ function row(key, dpdk_list, gannet_list,    runs) {
     }
     if (!("cycles_per_object" in field) || !("case" in field))
         next
+    # DPDK's rings hold pointers.
+    if (("elem" in field) && field["elem"] != 8)
+        next
     if (!("cores" in field))
         field["cores"] = 1
     plain = field["bench"] " " field["case"] " cores=" field["cores"] " bulk=" field["bulk"]
