@@ -53,8 +53,9 @@ struct Frames {
     buffer: u32,
     /// Status bits that mean something: where tags stay in the frame, VP may say that there is one.
     status: u32,
-    /// The last descriptor had no end of packet: what follows is the rest of a frame that is being dropped.
-    in_oversize: bool,
+    /// Longest length that is taken: `buffer`, or 0 after a descriptor without an end of packet, when what follows is the rest of a frame
+    /// that is being dropped.
+    longest: u32,
 }
 
 impl<D: Device> IxgbeRx<D> {
@@ -80,7 +81,7 @@ impl<D: Device> IxgbeRx<D> {
             frames: Frames {
                 buffer: u32::from(buffer_kib) * u32::from(BUFFER_GRANULE),
                 status: if config.vlan_tags == VlanTags::Strip { u32::MAX } else { !rx_status::VP },
-                in_oversize: false,
+                longest: u32::from(buffer_kib) * u32::from(BUFFER_GRANULE),
             },
             ring,
             hardware,
@@ -184,7 +185,7 @@ fn inspect(
     let descriptor = RxWriteBack { low: ring.load_low(position), high };
     let whole = descriptor.status() & (rx_status::EOP | rx_status::RXE) == rx_status::EOP;
     let length = u32::from(descriptor.length());
-    if !whole || length.wrapping_sub(1) >= frames.buffer || frames.in_oversize {
+    if !whole || length.wrapping_sub(1) >= frames.longest {
         reject(descriptor, frames, counters);
         return Arrival::Discard;
     }
@@ -198,8 +199,8 @@ fn inspect(
 fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) {
     let ends = descriptor.status() & rx_status::EOP != 0;
     let length = u32::from(descriptor.length());
-    let continues = frames.in_oversize;
-    frames.in_oversize = !ends;
+    let continues = frames.longest == 0;
+    frames.longest = if ends { frames.buffer } else { 0 };
     if continues {
         // Counted at its first part.
     } else if !ends {
