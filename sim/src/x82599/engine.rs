@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::nic::Nic;
 
 /// Frames each way of one card before the next card has its turn.
-const BUDGET: usize = 64;
+const BUDGET: usize = 128;
 /// Idle rounds in which the thread only spins.
 const SPINS: u32 = 200;
 /// Idle rounds in which it lets others run, before it sleeps.
