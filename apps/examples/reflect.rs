@@ -1,6 +1,6 @@
 //! Sends every frame back with its addresses swapped, and tells what the card said of the first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gannet::{Burst, Pool, PoolOptions, Port, PortConfig, Promiscuous};
 use gannet_sim::peer::generator::{Generator, GeneratorOptions};
@@ -19,12 +19,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::new(&PoolOptions { buffers: 2048, ..PoolOptions::default() })?;
     let config = PortConfig { promiscuous: Promiscuous::On, ..PortConfig::new(&pool, 512) };
     let (mut control, mut queues) = Port::probe(device)?.configure(config)?.start()?;
-    println!("{}: {:?}", control.info().name, control.wait_for_link(Duration::from_secs(9)));
+    let link = control.wait_for_link(Duration::from_secs(9));
+    println!("{}: {link:?}", control.info().name);
 
     let (rx, tx) = (&mut queues.rx[0], &mut queues.tx[0]);
     let mut burst = Burst::new(32);
     let (mut first, mut sent) = (true, 0);
-    while sent < 1000 {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while sent < 1000 && Instant::now() < deadline {
         let old = burst.len();
         rx.receive(&mut burst);
         for packet in &mut burst[old..] {
@@ -43,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sent += tx.send(&mut burst);
     }
     // Until the card has sent what it was given.
-    while tx.stats().in_ring > 0 {
+    while tx.stats().in_ring > 0 && Instant::now() < deadline {
         tx.reclaim();
     }
     let stats = control.stats();

@@ -32,6 +32,9 @@ use crate::region::{Region, RegionOptions};
 use crate::slot::{self, MAX_BUFFERS};
 use crate::table::{self, Entry};
 
+// The largest pool has some 340 GB.
+const _: () = assert!(usize::BITS == 64, "Gannet needs a 64-bit machine");
+
 /// How to make a [`Pool`].
 #[derive(Debug, Clone)]
 pub struct PoolOptions {

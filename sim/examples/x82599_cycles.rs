@@ -9,11 +9,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gannet_bus::descriptors::DescriptorRing;
+use gannet_bus::descriptors::{DescriptorRing, RingMemory};
 use gannet_bus::pci::{BusMaster, set_bus_master};
 use gannet_bus::{Device, Registers};
-use gannet_mempool::dma::DmaMapping;
-use gannet_mempool::region::{Region, RegionOptions};
+use gannet_mempool::region::RegionOptions;
 use gannet_sim::peer::{Accepted, Offered, Pacing, Peer};
 use gannet_sim::x82599::{self, NicOptions};
 use gannet_sim::{Clock, SimBar};
@@ -59,7 +58,7 @@ fn udp() -> Vec<u8> {
     frame
 }
 
-fn ring(bar: &SimBar, memory: &Arc<DmaMapping>, at: usize, base: u32) -> DescriptorRing {
+fn ring(bar: &SimBar, memory: &Arc<RingMemory>, at: usize, base: u32) -> DescriptorRing {
     let ring = DescriptorRing::new(memory, at, RING).expect("the ring fits");
     bar.write(base, ring.iova().0 as u32);
     bar.write(base + 4, (ring.iova().0 >> 32) as u32);
@@ -73,8 +72,7 @@ fn main() {
     let (device, mut nic) = x82599::new(options, Box::new(Flood(udp())));
     set_bus_master(&device, BusMaster::On).expect("configuration space");
     let bar = device.bar(0).expect("BAR 0");
-    let region = Region::new(4 << 20, RegionOptions::default()).expect("4 MiB");
-    let memory = Arc::new(DmaMapping::new(device.dma(), region).expect("mapped"));
+    let memory = RingMemory::new(device.dma(), 4 << 20, RegionOptions::default()).expect("mapped");
     let rx = ring(&bar, &memory, RX_RING, regs::RDBAL.get(0).offset());
     let tx = ring(&bar, &memory, TX_RING, regs::TDBAL.get(0).offset());
     let srrctl = regs::Srrctl::new().with_buffer_kib(2).with_descriptor_type(1);
@@ -128,7 +126,7 @@ fn peer_alone() -> f64 {
 }
 
 /// IOVA of the buffer that belongs to a position of the rings.
-fn buffer(memory: &DmaMapping, position: u32) -> u64 {
+fn buffer(memory: &RingMemory, position: u32) -> u64 {
     memory.iova().0 + BUFFERS + u64::from(position % RING) * BUFFER
 }
 
@@ -136,7 +134,7 @@ fn buffer(memory: &DmaMapping, position: u32) -> u64 {
 fn forward(
     nic: &mut x82599::Nic,
     bar: &SimBar,
-    memory: &DmaMapping,
+    memory: &RingMemory,
     (rx, tx): (&DescriptorRing, &DescriptorRing),
     position: &mut u32,
 ) -> f64 {

@@ -1,7 +1,7 @@
 //! Descriptor rings in memory that driver and device share.
 //!
 //! ```text
-//!   DmaMapping (one a port)
+//!   RingMemory (one a port)
 //!   ├── ring 0: [16 B][16 B] ... count descriptors, 128-byte aligned
 //!   ├── ring 1: ...
 //! ```
@@ -17,7 +17,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gannet_mempool::dma::{DmaMapping, Iova};
+use gannet_mempool::dma::{DmaMapper, DmaMapping, Iova};
+use gannet_mempool::region::{Region, RegionOptions};
 
 use crate::{Error, Result};
 
@@ -27,6 +28,26 @@ pub const DESCRIPTOR_BYTES: usize = 16;
 /// A ring starts at a multiple of this (82599 datasheet, RDBAL: low 7 bits read 0).
 pub const RING_ALIGNMENT: usize = 128;
 
+/// Memory for rings, reachable by a device, and by nobody else in this process: it hands out no address but the device's, so that no packet
+/// and no slice can lie in it.
+#[derive(Debug)]
+pub struct RingMemory(DmaMapping);
+
+impl RingMemory {
+    /// Gets at least `bytes` of memory and maps it through `mapper`.
+    ///
+    /// # Errors
+    /// No memory, or a mapping that the IOMMU refuses.
+    pub fn new(mapper: Arc<dyn DmaMapper>, bytes: usize, options: RegionOptions) -> Result<Arc<RingMemory>> {
+        Ok(Arc::new(RingMemory(DmaMapping::new(mapper, Region::new(bytes, options)?)?)))
+    }
+
+    /// Address of the first byte as the device sees it.
+    pub fn iova(&self) -> Iova {
+        self.0.iova()
+    }
+}
+
 /// One ring: a power of two of descriptors in DMA memory.
 #[derive(Debug)]
 pub struct DescriptorRing {
@@ -34,7 +55,7 @@ pub struct DescriptorRing {
     mask: u32,
     iova: Iova,
     /// Keeps the memory mapped, for us and for the device.
-    _memory: Arc<DmaMapping>,
+    _memory: Arc<RingMemory>,
 }
 
 // SAFETY: the ring only gives out atomic loads and stores; the memory outlives it through `_memory`.
@@ -52,16 +73,16 @@ impl DescriptorRing {
     ///
     /// # Errors
     /// A count that is no power of two, a misaligned offset, or a ring that does not fit.
-    pub fn new(memory: &Arc<DmaMapping>, offset: usize, count: u32) -> Result<DescriptorRing> {
+    pub fn new(memory: &Arc<RingMemory>, offset: usize, count: u32) -> Result<DescriptorRing> {
         if !count.is_power_of_two() {
             return Err(Error::Invalid(format!("a ring of {count} descriptors: it must be a power of two")));
         }
-        let fits = offset.checked_add(Self::bytes(count)).is_some_and(|end| end <= memory.region().len());
+        let fits = offset.checked_add(Self::bytes(count)).is_some_and(|end| end <= memory.0.region().len());
         if !fits || !offset.is_multiple_of(RING_ALIGNMENT) {
             return Err(Error::Invalid(format!("a ring of {count} descriptors does not fit at byte {offset}")));
         }
         // SAFETY: `offset` is inside the region (checked above), whose mapping `memory` keeps alive.
-        let first = unsafe { memory.region().base().add(offset) }.cast();
+        let first = unsafe { memory.0.region().base().add(offset) }.cast();
         let iova = Iova(memory.iova().0 + offset as u64);
         Ok(DescriptorRing { first, mask: count - 1, iova, _memory: memory.clone() })
     }

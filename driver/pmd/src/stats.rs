@@ -78,7 +78,7 @@ pub struct TxQueueStats {
     pub bytes: u64,
     /// Packets dropped because the card cannot reach their pool (see [`crate::PortConfig::tx_pools`]).
     pub unmapped: u64,
-    /// Packets dropped because no card could send them: shorter than an Ethernet header, or longer than 15,872 bytes.
+    /// Packets dropped for their length: shorter than an Ethernet header (14 bytes), or longer than a tagged frame (1518 without FCS).
     pub invalid: u64,
     /// Times that the ring had no room for the whole burst.
     pub full: u64,

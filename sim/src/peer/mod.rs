@@ -60,6 +60,8 @@ pub trait Peer: Send {
     fn accept(&mut self, frame: &[u8], now: u64) -> Accepted;
 
     /// Puts the next frame that is due at `now` into `frame` (cleared and filled by this call, at most [`MAX_FRAME`] bytes).
+    ///
+    /// Neither this nor [`Self::accept`] may block: the card's registers wait meanwhile.
     fn offer(&mut self, frame: &mut Vec<u8>, now: u64) -> Offered;
 
     /// How its frames arrive.

@@ -9,7 +9,7 @@ use gannet_spec::x82599::desc::tx_command;
 use gannet_spec::x82599::regs::{self, Rxdctl};
 
 use super::frames::{MAC, plain};
-use super::harness::{Bench, RING};
+use super::harness::{Bench, MEMORY, RING, region};
 
 const WHOLE: u32 = tx_command::EOP | tx_command::RS;
 
@@ -51,7 +51,7 @@ fn a_queue_that_reads_disabled_is_left_alone_and_its_memory_can_go() {
     // Descriptors that were handed over again as the card left them were faults; no more may come.
     let faults = bench.probe.dma_fault_count();
     bench.give(0, 0);
-    bench.device.dma().unmap(bench.memory.iova(), bench.memory.region());
+    bench.device.dma().unmap(bench.memory.iova(), &region(MEMORY));
     thread::sleep(Duration::from_millis(5));
     assert!((0..RING).all(|position| bench.write_back(0, position).high == 0), "no write-back after the end");
     assert_eq!(engine.stop().len(), 1);

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gannet_bus::descriptors::DescriptorRing;
+use gannet_bus::descriptors::{DescriptorRing, RingMemory};
 use gannet_bus::pci::{BusMaster, set_bus_master};
 use gannet_bus::{Device, Registers};
-use gannet_mempool::dma::DmaMapping;
 use gannet_mempool::region::{PageSize, Pages, Region, RegionOptions};
 use gannet_sim::peer::{Accepted, Offered, Pacing, Peer};
 use gannet_sim::x82599::{self, Nic, NicOptions, Probe};
@@ -23,7 +22,7 @@ pub(crate) const RING: u32 = 64;
 /// Size of a receive buffer, as SRRCTL says it.
 pub(crate) const BUFFER: usize = 2048;
 
-const MEMORY: usize = 4 << 20;
+pub(crate) const MEMORY: usize = 4 << 20;
 const TX_RINGS: usize = 256 << 10;
 const RX_BUFFERS: usize = 1 << 20;
 const TX_BUFFERS: usize = 2 << 20;
@@ -74,14 +73,17 @@ pub(crate) struct Bench {
     pub(crate) nic: Nic,
     pub(crate) probe: Probe,
     pub(crate) cable: Arc<Mutex<Cable>>,
-    pub(crate) memory: Arc<DmaMapping>,
+    pub(crate) memory: Arc<RingMemory>,
     words: DescriptorRing,
 }
 
 /// Memory that can be mapped for a card.
 pub(crate) fn region(bytes: usize) -> Arc<Region> {
-    let options = RegionOptions { pages: Pages::Exactly(PageSize::Normal), ..RegionOptions::default() };
-    Region::new(bytes, options).unwrap()
+    Region::new(bytes, normal_pages()).unwrap()
+}
+
+fn normal_pages() -> RegionOptions {
+    RegionOptions { pages: Pages::Exactly(PageSize::Normal), ..RegionOptions::default() }
 }
 
 impl Bench {
@@ -93,7 +95,7 @@ impl Bench {
         let (device, nic) = x82599::new(options, Box::new(End(cable.clone())));
         set_bus_master(&device, BusMaster::On).unwrap();
         let (bar, probe) = (device.bar(0).unwrap(), nic.probe());
-        let memory = Arc::new(DmaMapping::new(device.dma(), region(MEMORY)).unwrap());
+        let memory = RingMemory::new(device.dma(), MEMORY, normal_pages()).unwrap();
         let words = DescriptorRing::new(&memory, 0, (MEMORY / 16) as u32).unwrap();
         Bench { clock, device, bar, nic, probe, cable, memory, words }
     }

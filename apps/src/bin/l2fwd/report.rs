@@ -289,7 +289,9 @@ fn way(from: usize, names: &[PortName], tally: &Tally, running: &[Running]) -> W
     let (reordered, corrupted) = (count(&target.reordered), count(&target.corrupted));
     // A generator knows its partner's frames; what else it receives, or receives damaged, is not what was sent.
     let intact = match names[to].peer {
-        PeerName::Generator { .. } => count(&target.accepted) - count(&target.foreign) - corrupted,
+        PeerName::Generator { .. } => {
+            count(&target.accepted).saturating_sub(count(&target.foreign)).saturating_sub(corrupted)
+        }
         _ => count(&target.accepted).saturating_sub(count(&target.dropped)),
     };
     Way {

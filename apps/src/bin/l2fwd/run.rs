@@ -91,9 +91,11 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         abandoned += directions.iter().map(|direction| direction.abandoned).sum::<u64>();
         queues.extend(take_apart(directions));
     }
+    // Dropping the queues stops them: what they still send, and what they cannot, is counted before the report.
+    drop(queues);
     let mut report = Report::new(&names, &tally, &mut running, measured, abandoned, &shared);
-    for (port, queues) in running.into_iter().zip(queues) {
-        if let Err(why) = port.control.stop(queues) {
+    for port in running {
+        if let Err(why) = port.control.stop(Queues { rx: Vec::new(), tx: Vec::new() }) {
             report.problems.push(why.to_string());
         }
     }

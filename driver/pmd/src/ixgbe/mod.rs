@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gannet_bus::Device;
-use gannet_bus::descriptors::DescriptorRing;
+use gannet_bus::descriptors::{DescriptorRing, RingMemory};
 use gannet_bus::pci::{self, BusMaster, PciId};
-use gannet_mempool::dma::{DmaMapping, DmaTable};
-use gannet_mempool::region::{Region, RegionOptions};
+use gannet_mempool::dma::DmaTable;
+use gannet_mempool::region::RegionOptions;
 use gannet_spec::x82599::regs::{CTRL_EXT, FCTRL, LINKS, Links, RXCTRL, STATUS};
 use gannet_spec::x82599::{self, regs};
 
@@ -101,7 +101,7 @@ impl<D: Device> Ixgbe<D> {
     }
 
     /// One region for all descriptor rings of the port, mapped for the card: (memory, offset of each ring).
-    fn ring_memory(&self, config: &PortConfig) -> Result<(Arc<DmaMapping>, Vec<usize>)> {
+    fn ring_memory(&self, config: &PortConfig) -> Result<(Arc<RingMemory>, Vec<usize>)> {
         let sizes =
             config.rx.iter().map(|queue| queue.descriptors).chain(config.tx.iter().map(|queue| queue.descriptors));
         let mut offsets = Vec::new();
@@ -111,8 +111,8 @@ impl<D: Device> Ixgbe<D> {
             bytes += DescriptorRing::bytes(descriptors);
         }
         let options = RegionOptions { numa_node: self.info.numa_node, ..RegionOptions::default() };
-        let mapping = DmaMapping::new(self.hardware.mmio.device.dma(), Region::new(bytes, options)?)?;
-        Ok((Arc::new(mapping), offsets))
+        let memory = RingMemory::new(self.hardware.mmio.device.dma(), bytes, options)?;
+        Ok((memory, offsets))
     }
 
     /// The pools that the card can reach.
