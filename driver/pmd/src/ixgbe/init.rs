@@ -185,20 +185,21 @@ fn with_mac_lock<D: Device>(mmio: &Mmio<D>, work: impl FnOnce()) -> Result<()> {
     const MAC_CSR: u32 = 1 << 3;
     const FIRMWARE: u32 = MAC_CSR << 5;
     const TRIES: u32 = 200;
-    for _ in 0..TRIES {
+    for attempt in 1..=TRIES {
         take_semaphore(mmio)?;
         let owners = mmio.read(SW_FW_SYNC);
-        let free = owners & (MAC_CSR | FIRMWARE) == 0;
+        // A second is far longer than anybody keeps it: software that still has it was killed, and no reset gives it back.
+        let free = owners & FIRMWARE == 0 && (owners & MAC_CSR == 0 || attempt == TRIES);
         if free {
             mmio.write(SW_FW_SYNC, owners | MAC_CSR);
         }
         release_semaphore(mmio);
         if free {
             work();
-            take_semaphore(mmio)?;
+            let taken = take_semaphore(mmio);
             mmio.modify(SW_FW_SYNC, |owners| owners & !MAC_CSR);
             release_semaphore(mmio);
-            return Ok(());
+            return taken;
         }
         mmio.delay_us(5_000);
     }
@@ -212,8 +213,15 @@ fn with_mac_lock<D: Device>(mmio: &Mmio<D>, work: impl FnOnce()) -> Result<()> {
 /// SMBI against other software, then SWESMBI against the firmware.
 fn take_semaphore<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     let patience = Patience { looks: 2_000, every_us: 50 };
-    // A read that returns 0 has taken it.
-    mmio.wait("the software semaphore", SWSM, patience, |value| !value.smbi())?;
+    // A read that returns 0 has taken it. If it stays taken, its owner was killed: once more after giving it back.
+    let take = || mmio.wait("the software semaphore", SWSM, patience, |value| !value.smbi());
+    match take() {
+        Err(Error::Timeout { .. }) => {
+            release_semaphore(mmio);
+            take()?
+        }
+        answer => answer?,
+    };
     for _ in 0..patience.looks {
         mmio.modify(SWSM, |value| value.with_swesmbi(true));
         if mmio.read(SWSM).swesmbi() {

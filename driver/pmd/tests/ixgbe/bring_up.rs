@@ -230,6 +230,18 @@ fn semaphores_that_are_never_free_are_timeouts() {
 }
 
 #[test]
+fn locks_that_a_killed_process_left_are_taken_over() {
+    let rig = Rig::new();
+    let bar = rig.device.bar(0).unwrap();
+    bar.read(SWSM.offset());
+    bar.write(SW_FW_SYNC.offset(), 1 << 3);
+    let pool = pool(1024);
+    rig.start(PortConfig::new(&pool, 64)).stop();
+    assert_eq!(bar.read(SW_FW_SYNC.offset()), 0, "and given back");
+    rig.assert_clean();
+}
+
+#[test]
 fn a_queue_that_does_not_stop_is_cut_off_and_its_buffers_are_home() {
     let mut rig = Rig::new();
     let pool = pool(1024);
