@@ -1,11 +1,12 @@
 //! A software card as a device on a bus: what a driver gets to see.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gannet_bus::pci::PciId;
-use gannet_bus::{Device, Error, Registers, Result};
+use gannet_bus::{Condition, Device, DmaFault, Error, Registers, Result};
 use gannet_mempool::dma::DmaMapper;
 
 use crate::clock::Clock;
@@ -78,6 +79,33 @@ impl Device for SimDevice {
 
     fn dma(&self) -> Arc<dyn DmaMapper> {
         self.0.domain().clone()
+    }
+
+    fn interrupts(&self) -> u16 {
+        0
+    }
+
+    fn connect_interrupts(&self, signals: &[BorrowedFd<'_>]) -> Result<()> {
+        if signals.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Interrupts { device: self.name().into(), reason: "the model has none".into() })
+    }
+
+    fn reset(&self) -> Result<()> {
+        Err(Error::Reset { device: self.name().into(), reason: "the model has none".into() })
+    }
+
+    fn condition(&self) -> Condition {
+        let mut vendor = [0; 2];
+        match self.config_read(0, &mut vendor) {
+            Ok(()) => Condition::Present,
+            Err(_) => Condition::Gone,
+        }
+    }
+
+    fn dma_faults(&self) -> Vec<DmaFault> {
+        Vec::new()
     }
 
     fn delay(&self, time: Duration) {

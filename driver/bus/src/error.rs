@@ -28,6 +28,22 @@ pub enum Error {
         /// Name of the device.
         device: String,
     },
+    /// Interrupts could not be connected.
+    #[error("{device}: interrupts: {reason}")]
+    Interrupts {
+        /// Name of the device.
+        device: String,
+        /// Why.
+        reason: String,
+    },
+    /// The function could not be reset.
+    #[error("{device}: reset of the function: {reason}")]
+    Reset {
+        /// Name of the device.
+        device: String,
+        /// Why.
+        reason: String,
+    },
     /// A setting that cannot work.
     #[error("{0}")]
     Invalid(String),

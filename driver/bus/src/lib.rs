@@ -10,5 +10,5 @@ mod error;
 pub mod descriptors;
 pub mod pci;
 
-pub use device::{Device, Registers};
+pub use device::{Condition, Device, DmaAccess, DmaFault, Registers};
 pub use error::{Error, Result};

@@ -7,8 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod named;
 mod reg;
 
 pub mod x82599;
 
+pub use named::{Harmless, Named};
 pub use reg::{ClearOnRead, ReadOnly, ReadWrite, Readable, Reg, RegArray, Window, Writable, WriteOnly};

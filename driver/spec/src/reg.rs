@@ -91,6 +91,10 @@ impl<A, V> RegArray<A, V> {
         self.first.count + self.second.count
     }
 
+    pub(crate) const fn windows(self) -> [Window; 2] {
+        [self.first, self.second]
+    }
+
     /// Register `index`.
     ///
     /// # Panics

@@ -1,10 +1,11 @@
 //! A software card behind a man in the middle who answers register reads in its place.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gannet_bus::pci::PciId;
-use gannet_bus::{Device, Registers, Result};
+use gannet_bus::{Condition, Device, DmaFault, Registers, Result};
 use gannet_mempool::dma::DmaMapper;
 use gannet_sim::{SimBar, SimDevice};
 
@@ -85,6 +86,26 @@ impl Device for Meddled {
 
     fn dma(&self) -> Arc<dyn DmaMapper> {
         self.inner.dma()
+    }
+
+    fn interrupts(&self) -> u16 {
+        self.inner.interrupts()
+    }
+
+    fn connect_interrupts(&self, signals: &[BorrowedFd<'_>]) -> Result<()> {
+        self.inner.connect_interrupts(signals)
+    }
+
+    fn reset(&self) -> Result<()> {
+        self.inner.reset()
+    }
+
+    fn condition(&self) -> Condition {
+        self.inner.condition()
+    }
+
+    fn dma_faults(&self) -> Vec<DmaFault> {
+        self.inner.dma_faults()
     }
 
     fn delay(&self, time: Duration) {

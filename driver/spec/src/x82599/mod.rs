@@ -5,6 +5,7 @@
 pub mod context;
 pub mod desc;
 pub mod eeprom;
+pub mod names;
 pub mod regs;
 
 /// Intel's PCI vendor id.
