@@ -1,5 +1,9 @@
 //! What can go wrong on the way to a device.
 
+use std::path::PathBuf;
+
+use crate::sysfs::PciAddress;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +45,26 @@ pub enum Error {
     Reset {
         /// Name of the device.
         device: String,
+        /// Why.
+        reason: String,
+    },
+    /// A text that is no PCI address.
+    #[error("{text:?} is no PCI address: it looks like 0000:01:00.0, or 01:00.0 in domain 0")]
+    PciAddress {
+        /// The text.
+        text: String,
+    },
+    /// No PCI device has this address.
+    #[error("there is no PCI device {address}: `lspci -D` lists those that are there")]
+    NoDevice {
+        /// The address.
+        address: PciAddress,
+    },
+    /// A file of the kernel that tells of a device could not be read, or says what it cannot say.
+    #[error("{}: {reason}", path.display())]
+    Sysfs {
+        /// The file.
+        path: PathBuf,
         /// Why.
         reason: String,
     },

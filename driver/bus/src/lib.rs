@@ -9,6 +9,8 @@ mod error;
 
 pub mod descriptors;
 pub mod pci;
+pub mod resource;
+pub mod sysfs;
 
 pub use device::{Condition, Device, DmaAccess, DmaFault, Registers};
 pub use error::{Error, Result};
