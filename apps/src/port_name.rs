@@ -256,7 +256,7 @@ mod tests {
         for text in ["pci:0000:01:00.0", "pci:01:00.0"] {
             let name: PortName = text.parse().unwrap();
             let address = PciAddress { domain: 0, bus: 1, device: 0, function: 0 };
-            assert_eq!((name.kind, name.to_string()), (PortKind::Pci(address), text.to_owned()));
+            assert_eq!((name.to_string(), name.kind), (text.to_owned(), PortKind::Pci(address)));
         }
     }
 

@@ -56,7 +56,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) duration: Option<Duration>,
 
-    /// Cores to forward on, as in 1,3-5: at most one for each queue of each pair of ports [default: one a pair, the last ones].
+    /// Cores to forward on, as in 1,3-5: one a pair of ports at least, one for each queue of a pair at most [default: one a pair,
+    /// the last ones].
     #[arg(long, value_name = "LIST")]
     pub(crate) cores: Option<String>,
 
@@ -157,12 +158,13 @@ impl Arguments {
             None => cores::available()?,
         };
         let wanted = match &self.cores {
-            Some(_) => cores.len().clamp(1, pairs * self.queues),
+            Some(_) => cores.len().min(pairs * self.queues),
             None => pairs,
         };
+        let named = if self.cores.is_some() { "--cores names" } else { "this process may use" };
         ensure!(
-            pairs <= cores.len() || self.cores.is_some(),
-            "{pairs} pairs of ports need {pairs} cores, this process may use {}: give fewer ports, more cores, or --cores",
+            pairs <= cores.len(),
+            "{pairs} pairs of ports need {pairs} cores, {named} {}: give fewer ports or more cores",
             cores.len()
         );
         // The first cores have the system's own work, and leave one for the software cards.
