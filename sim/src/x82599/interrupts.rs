@@ -30,21 +30,21 @@ const OTHER_SHIFT: u32 = 64;
 /// EICR's bits of queues, and of all else.
 const EICR_QUEUES: u32 = 0x0000_FFFF;
 const EICR_OTHERS: u32 = 0x7FFF_0000;
-const VISIBLE: Causes = causes(EICR_QUEUES | EICR_OTHERS);
+const VISIBLE: Causes = from_eicr(EICR_QUEUES | EICR_OTHERS);
 const QUEUES: Causes = u64::MAX as Causes;
-const TCP_TIMER: Causes = causes(EICR_TCP_TIMER);
+const TCP_TIMER: Causes = from_eicr(EICR_TCP_TIMER);
 /// What IVAR_MISC allots as other causes.
-const OTHERS: Causes = causes(EICR_OTHERS & !EICR_TCP_TIMER);
+const OTHERS: Causes = from_eicr(EICR_OTHERS & !EICR_TCP_TIMER);
 /// The link went up or down.
-pub(super) const LINK: Causes = causes(EICR_LSC);
+pub(super) const LINK: Causes = from_eicr(EICR_LSC);
 
 /// Causes of a value of EICR, EICS, EIMS, EIMC, EIAC or EIAM.
-const fn causes(eicr: u32) -> Causes {
-    (eicr & EICR_QUEUES) as Causes | ((eicr & EICR_OTHERS) as Causes) << OTHER_SHIFT
+const fn from_eicr(value: u32) -> Causes {
+    (value & EICR_QUEUES) as Causes | ((value & EICR_OTHERS) as Causes) << OTHER_SHIFT
 }
 
 /// The reverse.
-const fn eicr(causes: Causes) -> u32 {
+const fn to_eicr(causes: Causes) -> u32 {
     causes as u32 & EICR_QUEUES | (causes >> OTHER_SHIFT) as u32 & EICR_OTHERS
 }
 
@@ -106,10 +106,10 @@ impl Interrupts {
 
     fn read(&self, register: Register) -> Option<u32> {
         Some(match register {
-            Register::Eicr | Register::Eics => eicr(self.set),
-            Register::Eims => eicr(self.enabled),
+            Register::Eicr | Register::Eics => to_eicr(self.set),
+            Register::Eims => to_eicr(self.enabled),
             Register::EimsEx(index) => (self.enabled >> (32 * index)) as u32,
-            Register::Eiam => eicr(self.auto_mask),
+            Register::Eiam => to_eicr(self.auto_mask),
             Register::EiamEx(index) => (self.auto_mask >> (32 * index)) as u32,
             Register::Eimc | Register::EimcEx(_) | Register::EicsEx(_) => 0,
             _ => return None,
@@ -146,14 +146,14 @@ impl Core {
         let before = self.interrupts.active();
         let gpie = self.get(regs::GPIE);
         match register {
-            Register::Eicr => self.interrupts.clear(causes(value), gpie),
-            Register::Eics => self.set_causes(causes(value)),
+            Register::Eicr => self.interrupts.clear(from_eicr(value), gpie),
+            Register::Eics => self.set_causes(from_eicr(value)),
             Register::EicsEx(index) => self.set_causes(extended(index, value)),
-            Register::Eims => self.enable_causes(causes(value)),
+            Register::Eims => self.enable_causes(from_eicr(value)),
             Register::EimsEx(index) => self.enable_causes(extended(index, value)),
-            Register::Eimc => self.interrupts.enabled &= !causes(value),
+            Register::Eimc => self.interrupts.enabled &= !from_eicr(value),
             Register::EimcEx(index) => self.interrupts.enabled &= !extended(index, value),
-            Register::Eiam => self.interrupts.set_auto_mask(VISIBLE, causes(value)),
+            Register::Eiam => self.interrupts.set_auto_mask(VISIBLE, from_eicr(value)),
             Register::EiamEx(index) => {
                 self.interrupts.set_auto_mask(extended(index, u32::MAX), extended(index, value));
             }
@@ -279,7 +279,7 @@ impl Core {
     /// A message for `causes` leaves the interrupt logic. Causes are cleared and masked even if it then waits in the pending bit array.
     fn send(&mut self, vector: usize, causes: Causes, now: u64) {
         let interval = u64::from(self.get_at(regs::EITR, vector as u32).interval()) * EITR_UNIT_NS;
-        let auto_clear = self::causes(self.get(regs::EIAC)) | QUEUES & !VISIBLE;
+        let auto_clear = from_eicr(self.get(regs::EIAC)) | QUEUES & !VISIBLE;
         let interrupts = &mut self.interrupts;
         interrupts.pending |= 1 << vector;
         interrupts.ready_at[vector] = now.saturating_add(interval);
@@ -326,11 +326,11 @@ mod tests {
     #[test]
     fn causes_and_eicr_are_two_views_of_the_same() {
         for bit in 0..31 {
-            assert_eq!(eicr(causes(1 << bit)), 1 << bit);
+            assert_eq!(to_eicr(from_eicr(1 << bit)), 1 << bit);
         }
-        assert_eq!(causes(1 << 31), 0, "reserved");
-        assert_eq!(eicr(extended(0, 0xFFFF_0000) | extended(1, u32::MAX)), 0, "vectors above 15 are not visible");
-        assert_eq!(eicr(extended(0, 0x8001)), 0x8001);
+        assert_eq!(from_eicr(1 << 31), 0, "reserved");
+        assert_eq!(to_eicr(extended(0, 0xFFFF_0000) | extended(1, u32::MAX)), 0, "vectors above 15 are not visible");
+        assert_eq!(to_eicr(extended(0, 0x8001)), 0x8001);
     }
 
     #[test]

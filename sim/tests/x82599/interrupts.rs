@@ -305,9 +305,23 @@ fn messages_need_the_bus() {
     bench.device.config_write(0x73, &[0xC0]).unwrap();
     bench.write(regs::EICS, QUEUE_BIT);
     assert_eq!(messages(&signals[3]), 0, "the function is masked");
-    bench.probe.inject(Fault::Gone);
-    bench.device.connect_interrupts(&[]).unwrap_err();
+    bench.device.config_write(0x73, &[0x80]).unwrap();
     bench.step();
+    assert_eq!(messages(&signals[3]), 1);
+}
+
+#[test]
+fn a_card_that_is_gone_sends_no_messages() {
+    let (mut bench, signals) = connected();
+    bench.write(regs::EITR.get(3), Eitr::new().with_interval(10));
+    bench.write(regs::EIMS, QUEUE_BIT);
+    frame(&mut bench);
+    frame(&mut bench);
+    assert_eq!(messages(&signals[3]), 1, "one is owed");
+    bench.probe.inject(Fault::Gone);
+    assert!(matches!(bench.device.connect_interrupts(&[]), Err(Error::Gone { .. })));
+    bench.clock.advance(Duration::from_millis(1));
+    frame(&mut bench);
     assert_eq!(messages(&signals[3]), 0);
 }
 
