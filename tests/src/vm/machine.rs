@@ -24,6 +24,12 @@ const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for QEMU to open its sockets.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How the kernel is to start. On the console only what is serious, since an emulated serial port takes its time (`dmesg` has
+/// everything); without what costs an emulated machine seconds and tests nothing here: hardening against other users of the
+/// processor, zeroing of memory, self-tests of cryptography. A guest that panics ends.
+const KERNEL_ARGUMENTS: &str =
+    "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on mitigations=off init_on_alloc=0 cryptomgr.notests";
+
 /// Huge pages of 2 MiB in the guest.
 const HUGE_PAGES: u32 = 200;
 
@@ -162,10 +168,7 @@ impl Machine {
         command.args(["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-smp", "2", "-m", "1536"]);
         command.args(["-machine", "q35,kernel-irqchip=split"]).args(assets.accelerator()?.arguments());
         command.arg("-kernel").arg(assets.kernel()).arg("-initrd").arg(&image);
-        // On the console only what is serious: an emulated serial port takes its time. `dmesg` has everything.
-        command
-            .arg("-append")
-            .arg(format!("console=ttyS0 loglevel=5 panic=-1 mitigations=off intel_iommu=on hugepages={HUGE_PAGES}"));
+        command.arg("-append").arg(format!("{KERNEL_ARGUMENTS} hugepages={HUGE_PAGES}"));
         if self.iommu == Iommu::On {
             // Before the cards, which are then behind it.
             command.args(["-device", "intel-iommu,intremap=on"]);
