@@ -194,8 +194,11 @@ fn a_machine_ends_with_its_program() -> Result<()> {
             let _ = self.0.wait();
         }
     }
+    // What a killed program leaves behind goes away with this.
+    let folder = tempfile::tempdir()?;
     let command = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["run", "sleep 600"])
+        .env("TMPDIR", folder.path())
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
