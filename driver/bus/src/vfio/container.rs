@@ -106,7 +106,7 @@ impl VfioContainer {
 
     /// How many more regions can be mapped, where the kernel tells (since 5.10).
     pub fn mappings_left(&self) -> Option<u32> {
-        sys::iommu_info(self.as_fd()).ok()?.mappings_left
+        sys::iommu_info(self.fd()).ok()?.mappings_left
     }
 
     /// Makes a group a member, or finds that it is one, and opens the device at `address` in it.
@@ -129,7 +129,7 @@ impl VfioContainer {
             let blockers = refusal::blockers(sysfs, group).unwrap_or_default();
             return Err(Refusal::NotViable { group, blockers });
         }
-        sys::attach_group(file.as_fd(), self.as_fd()).map_err(|why| {
+        sys::attach_group(file.as_fd(), self.fd()).map_err(|why| {
             Refusal::system(format!("adding IOMMU group {group} to the container of this process's other cards"), why)
         })?;
         let ready = if state.groups.is_empty() { self.start_iommu(state) } else { Ok(()) };
@@ -141,7 +141,7 @@ impl VfioContainer {
 
     /// The first group brings the IOMMU. What is mapped from before, when all cards had gone, is mapped again: the kernel forgot it with them.
     fn start_iommu(&self, state: &State) -> Result<(), Refusal> {
-        sys::set_type1v2(self.as_fd()).map_err(|why| match why.raw_os_error() {
+        sys::set_type1v2(self.fd()).map_err(|why| match why.raw_os_error() {
             Some(libc::EPERM) => Refusal::NoInterruptRemapping,
             _ => Refusal::system("giving the container its IOMMU", why),
         })?;
@@ -154,7 +154,7 @@ impl VfioContainer {
 
     fn read_ranges(&self, state: &mut State) -> Result<(), Refusal> {
         let info =
-            sys::iommu_info(self.as_fd()).map_err(|why| Refusal::system("asking for the IOMMU's addresses", why))?;
+            sys::iommu_info(self.fd()).map_err(|why| Refusal::system("asking for the IOMMU's addresses", why))?;
         state.space.set_ranges(info.ranges);
         Ok(())
     }
@@ -176,15 +176,13 @@ impl VfioContainer {
         unsafe { self.type1.vfio_dma_map(iova, region.len(), region.base().as_ptr()) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl AsFd for VfioContainer {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the container has the file open for as long as it lives.
         unsafe { BorrowedFd::borrow_raw(self.type1.as_raw_fd()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
