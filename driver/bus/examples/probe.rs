@@ -54,7 +54,7 @@ fn run() -> Result<()> {
     if hold {
         return wait_for_request(&devices);
     }
-    let container = VfioContainer::shared()?;
+    let container = VfioContainer::shared();
     println!("IOVA ranges {:x?}, {:?} mappings left", container.iova_ranges(), container.mappings_left());
     share_region(&devices)?;
     println!("{:?} mappings left", container.mappings_left());
@@ -170,7 +170,7 @@ fn reopen(devices: Vec<VfioDevice>, cards: &[String]) -> Result<()> {
     drop(bar);
     check(
         "no card, no mapping",
-        DmaMapping::new(VfioContainer::shared()?, Region::new(1, RegionOptions::default())?).is_err(),
+        DmaMapping::new(VfioContainer::shared(), Region::new(1, RegionOptions::default())?).is_err(),
     )?;
     let device = VfioDevice::open(cards[0].parse()?)?;
     let again = DmaMapping::new(device.dma(), region)?;
