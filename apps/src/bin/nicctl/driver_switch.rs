@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use gannet_bus::sysfs::PciDevice;
 
 use crate::host::{Host, refused};
@@ -90,7 +90,8 @@ fn release(host: &Host, device: &PciDevice) -> anyhow::Result<()> {
 }
 
 fn attach(host: &Host, device: &PciDevice, driver: &str) -> anyhow::Result<()> {
-    write(host, folder(driver) + "/bind", &device.address().to_string())?;
+    let asked = write(host, folder(driver) + "/bind", &device.address().to_string());
+    asked.with_context(|| format!("{driver} refuses it; `dmesg | tail` may say why"))?;
     wait(device, &format!("for {driver} to take it"), |now| now == Some(driver))
 }
 
