@@ -10,7 +10,11 @@
 mod named;
 mod reg;
 
+pub mod x82574;
 pub mod x82599;
 
 pub use named::{Harmless, Named};
 pub use reg::{ClearOnRead, ReadOnly, ReadWrite, Readable, Reg, RegArray, Window, Writable, WriteOnly};
+
+/// Intel's PCI vendor id.
+pub const INTEL: u16 = 0x8086;

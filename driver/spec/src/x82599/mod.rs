@@ -8,8 +8,7 @@ pub mod eeprom;
 pub mod names;
 pub mod regs;
 
-/// Intel's PCI vendor id.
-pub const VENDOR: u16 = 0x8086;
+pub use crate::INTEL as VENDOR;
 
 /// 82599 with an SFP+ cage, the common board.
 pub const DEVICE_82599_SFP: u16 = 0x10FB;
