@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gannet::{Burst, Pool, PoolOptions, Port, PortConfig, Promiscuous};
+use gannet::{Burst, Filter, Pool, PoolOptions, Port, PortConfig};
 use gannet_sim::peer::generator::{Generator, GeneratorOptions};
 use gannet_sim::x82599::{self, Engine, NicOptions};
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _engine = Engine::spawn(vec![nic]);
 
     let pool = Pool::new(&PoolOptions { buffers: 2048, ..PoolOptions::default() })?;
-    let config = PortConfig { promiscuous: Promiscuous::On, ..PortConfig::new(&pool, 512) };
+    let config = PortConfig { filter: Filter::promiscuous(), ..PortConfig::new(&pool, 512) };
     let (mut control, mut queues) = Port::probe(device)?.configure(config)?.start()?;
     let link = control.wait_for_link(Duration::from_secs(9));
     println!("{}: {link:?}", control.info().name);

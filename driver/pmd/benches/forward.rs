@@ -12,7 +12,7 @@
 use std::hint::black_box;
 use std::sync::atomic::{Ordering, fence};
 
-use gannet::{Burst, Packet, Pool, PoolOptions, Port, PortConfig, Promiscuous, Queues};
+use gannet::{Burst, Filter, Packet, Pool, PoolOptions, Port, PortConfig, Queues};
 use gannet_sim::Clock;
 use gannet_sim::peer::{Accepted, Offered, Pacing, Peer};
 use gannet_sim::x82599::{self, Nic, NicOptions};
@@ -89,7 +89,7 @@ impl Bench {
         let (device, nic) = x82599::new(options, Box::new(Ideal(frame())));
         let pool = Pool::new(&PoolOptions { buffers: 4096, ..PoolOptions::default() }).expect("a small pool");
         let mut config = PortConfig::new(&pool, RING);
-        config.promiscuous = Promiscuous::On;
+        config.filter = Filter::promiscuous();
         let port = Port::probe(device).and_then(|port| port.configure(config)).expect("a software card");
         let (control, queues) = port.start().expect("a software card");
         control.wait_for_link(std::time::Duration::from_secs(9));

@@ -2,20 +2,14 @@
 
 use gannet_mempool::Pool;
 
+use crate::filter::Filter;
 use crate::{Error, Result};
+
+/// Receive buffers are filled in multiples of this many bytes, on all cards.
+pub(crate) const BUFFER_GRANULE: u16 = 1024;
 
 /// Smallest and largest descriptor ring.
 pub const RING_SIZES: std::ops::RangeInclusive<u32> = 64..=4096;
-
-/// Whether frames for other addresses are received too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Promiscuous {
-    /// Only frames for the port's own address, and broadcasts.
-    #[default]
-    Off,
-    /// All frames.
-    On,
-}
 
 /// What becomes of a VLAN tag on receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +19,16 @@ pub enum VlanTags {
     Keep,
     /// The card takes it out and hands it over as [`gannet_mempool::Packet::vlan_tag`].
     Strip,
+}
+
+/// Whether receive queues can signal that frames have arrived, for programs that sleep when idle ([`crate::Sleeper`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RxInterrupts {
+    /// They cannot: the program polls.
+    #[default]
+    Off,
+    /// They can. Costs nothing while the program polls.
+    On,
 }
 
 /// A receive queue.
@@ -52,10 +56,12 @@ pub struct PortConfig {
     pub tx: Vec<TxQueueConfig>,
     /// Pools whose packets may be sent, besides those of the receive queues.
     pub tx_pools: Vec<Pool>,
-    /// Address filter at start; [`crate::Control::set_promiscuous`] changes it.
-    pub promiscuous: Promiscuous,
+    /// Address filter at start; [`crate::Control::set_filter`] changes it.
+    pub filter: Filter,
     /// VLAN tags of received frames.
     pub vlan_tags: VlanTags,
+    /// Whether receive queues can wake a sleeping program.
+    pub rx_interrupts: RxInterrupts,
 }
 
 impl PortConfig {
@@ -65,8 +71,9 @@ impl PortConfig {
             rx: vec![RxQueueConfig { descriptors, pool: pool.clone() }],
             tx: vec![TxQueueConfig { descriptors }],
             tx_pools: Vec::new(),
-            promiscuous: Promiscuous::Off,
+            filter: Filter::default(),
             vlan_tags: VlanTags::Keep,
+            rx_interrupts: RxInterrupts::Off,
         }
     }
 
@@ -97,7 +104,7 @@ impl PortConfig {
                 ));
             }
         }
-        Ok(())
+        self.filter.check(port, limits)
     }
 }
 
@@ -108,4 +115,6 @@ pub(crate) struct Limits {
     pub(crate) tx_queues: usize,
     /// Smallest receive buffer in bytes.
     pub(crate) min_buffer: u16,
+    /// Addresses that it can filter besides its own.
+    pub(crate) unicast_filters: usize,
 }

@@ -30,17 +30,27 @@
 
 #![forbid(unsafe_code)]
 
+mod cards;
 mod config;
+mod datapath;
 mod error;
+mod family;
+mod filter;
+mod idle;
 mod ixgbe;
 mod mmio;
+mod nic;
 mod port;
 mod queue;
 mod stats;
 
-pub use config::{PortConfig, Promiscuous, RING_SIZES, RxQueueConfig, TxQueueConfig, VlanTags};
+pub use cards::{Card, Pmd, cards};
+pub use config::{PortConfig, RING_SIZES, RxInterrupts, RxQueueConfig, TxQueueConfig, VlanTags};
 pub use error::{Error, Result};
+pub use filter::{Filter, MacAddress, Multicast, Promiscuous};
+pub use gannet_bus::{Condition, DmaAccess, DmaFault};
 pub use gannet_mempool::{Burst, Census, Checksum, L3, L4, MAX_BURST, NoRoom, Packet, Pool, PoolOptions};
+pub use idle::{Idle, Sleeper};
 pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
 pub use queue::{Queues, RxQueue, TxQueue};
 pub use stats::{PortStats, RxQueueStats, TxQueueStats};

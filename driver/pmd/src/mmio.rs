@@ -55,6 +55,15 @@ impl<D: Device> Mmio<D> {
         self.bar.read(self.alive) == ALL_ONES
     }
 
+    /// # Errors
+    /// The device does not answer any more.
+    pub(crate) fn check_present(&self) -> Result<()> {
+        if self.is_gone() {
+            return Err(gannet_bus::Error::Gone { device: self.name().to_owned() }.into());
+        }
+        Ok(())
+    }
+
     pub(crate) fn delay_us(&self, us: u64) {
         self.device.delay(Duration::from_micros(us));
     }

@@ -13,10 +13,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gannet_bus::Device;
+use gannet_bus::{Condition, Device, DmaFault};
 
-use crate::config::{Limits, PortConfig, Promiscuous};
-use crate::ixgbe;
+use crate::cards::{self, Card};
+use crate::config::{Limits, PortConfig};
+use crate::filter::{Filter, MacAddress};
+use crate::ixgbe::Ixgbe;
+use crate::nic::Nic;
 use crate::queue::Queues;
 use crate::stats::{PortStats, RxCounters, RxQueueStats, TxCounters, TxQueueStats};
 use crate::{Error, Result};
@@ -37,7 +40,11 @@ pub(crate) trait Driver: Send {
 
     fn delay(&self, time: Duration);
 
-    fn set_promiscuous(&mut self, state: Promiscuous);
+    fn condition(&self) -> Condition;
+
+    fn dma_faults(&self) -> Vec<DmaFault>;
+
+    fn set_filter(&mut self, filter: &Filter);
 
     /// The card's counters since probing.
     fn stats(&mut self) -> PortStats;
@@ -70,10 +77,10 @@ pub struct Configured(PortConfig);
 pub struct PortInfo {
     /// Name of the device, as in `--port`.
     pub name: Arc<str>,
-    /// The card, in words.
-    pub model: &'static str,
+    /// The kind of card.
+    pub card: &'static Card,
     /// Its own address.
-    pub mac: [u8; 6],
+    pub mac: MacAddress,
     /// NUMA node that it is attached to.
     pub numa_node: Option<u32>,
 }
@@ -97,10 +104,13 @@ impl Port<Probed> {
     /// No driver for it, or a card that does not come out of reset as it should.
     pub fn probe<D: Device>(device: D) -> Result<Port<Probed>> {
         let id = device.id()?;
-        if !ixgbe::supports(id) {
+        let Some(card) = cards::find(id) else {
             return Err(Error::Unsupported { port: device.name().into(), vendor: id.vendor, device: id.device });
-        }
-        Ok(Port { driver: Box::new(ixgbe::Ixgbe::probe(device)?), state: Probed(()) })
+        };
+        let driver: Box<dyn Driver> = match card.driver {
+            cards::Pmd::Ixgbe => Box::new(Nic::<D, Ixgbe>::probe(device, card)?),
+        };
+        Ok(Port { driver, state: Probed(()) })
     }
 }
 
@@ -164,10 +174,27 @@ impl Control {
         }
     }
 
-    /// Opens or closes the address filter.
-    pub fn set_promiscuous(&mut self, state: Promiscuous) {
-        self.config.promiscuous = state;
-        self.driver.set_promiscuous(state);
+    /// Replaces the address filter. Frames that arrive meanwhile pass the old one, the new one, or none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what the card can.
+    pub fn set_filter(&mut self, filter: Filter) -> Result<()> {
+        filter.check(&self.driver.info().name, &self.driver.limits())?;
+        self.driver.set_filter(&filter);
+        self.config.filter = filter;
+        Ok(())
+    }
+
+    /// Whether the card can be used on. Unless it is [`Condition::Present`], drop this port's queues and its `Control` soon: a machine that
+    /// wants a card back waits for that.
+    pub fn condition(&self) -> Condition {
+        self.driver.condition()
+    }
+
+    /// Accesses of the card to memory that was not mapped for it since the last call, as far as the bus tells. The IOMMU has refused
+    /// them: memory is unharmed, frames are lost. A card that has done so may need a restart of the port.
+    pub fn dma_faults(&self) -> Vec<DmaFault> {
+        self.driver.dma_faults()
     }
 
     /// The card's counters since it was probed.

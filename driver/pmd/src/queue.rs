@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use gannet_mempool::Burst;
+use nix::sys::eventfd::EventFd;
 
 use crate::Result;
 use crate::stats::{RxCounters, RxQueueStats, TxCounters, TxQueueStats};
@@ -13,6 +14,16 @@ use crate::stats::{RxCounters, RxQueueStats, TxCounters, TxQueueStats};
 /// What a driver does for a receive queue. Dropping it stops the queue in the card first.
 pub(crate) trait Receive: Send {
     fn receive(&mut self, burst: &mut Burst) -> usize;
+
+    /// Whether the card has written back a descriptor that has not been received.
+    fn has_frames(&self) -> bool;
+
+    /// What the card signals; `None` if the port has no interrupts.
+    fn signal(&self) -> Option<&EventFd>;
+
+    fn unmask_interrupt(&mut self);
+
+    fn mask_interrupt(&mut self);
 
     /// Stops the queue in the card and brings its buffers home.
     fn stop(&mut self) -> Result<()>;
@@ -42,6 +53,11 @@ impl RxQueue {
     #[inline]
     pub fn receive(&mut self, burst: &mut Burst) -> usize {
         self.driver.receive(burst)
+    }
+
+    /// Whether frames wait to be received.
+    pub fn has_frames(&self) -> bool {
+        self.driver.has_frames()
     }
 
     /// What the queue has done so far.

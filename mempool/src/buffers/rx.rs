@@ -69,6 +69,12 @@ impl RxBuffers {
         self.places.head
     }
 
+    /// Position of the buffer that comes back next.
+    #[inline(always)]
+    pub fn tail(&self) -> u32 {
+        self.places.tail
+    }
+
     /// Takes `count` free buffers from the pool (at most as many as there is room for) and has `arm` write their descriptors: it gets the
     /// position and the offset of the buffer's data in the pool's region.
     ///

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use gannet::{Burst, Control, Link, Pool, PoolOptions, PortConfig, Promiscuous, Queues};
+use gannet::{Burst, Control, Filter, Link, Pool, PoolOptions, PortConfig, Queues};
 use gannet_apps::ports::{self, Cable, Hold};
 use gannet_sim::peer::PeerStats;
 use gannet_sim::x82599::Engine;
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     let mut queues = Vec::new();
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
         let mut config = PortConfig::new(&pool, arguments.ring);
-        config.promiscuous = Promiscuous::On;
+        config.filter = Filter::promiscuous();
         let (control, ends) = port.configure(config).and_then(|port| port.start()).map_err(with_option)?;
         running.push(Running { control, cable });
         queues.push(ends);

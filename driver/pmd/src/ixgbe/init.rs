@@ -4,12 +4,12 @@ use gannet_bus::Device;
 use gannet_spec::x82599::regs::*;
 use gannet_spec::{ReadWrite, RegArray};
 
-use crate::config::{PortConfig, Promiscuous};
+use crate::config::PortConfig;
+use crate::family::rss_key_words;
+use crate::filter::{Filter, MacAddress, Multicast, Promiscuous, address_words};
 use crate::mmio::{Mmio, Patience};
 use crate::{Error, Result};
 
-/// Receive packet buffer, all of it for traffic class 0 (4.6.11.3.4).
-const RX_BUFFER_KIB: u32 = 512;
 /// Transmit packet buffer, likewise.
 const TX_BUFFER_KIB: u32 = 160;
 /// Longest frame in KiB, rounded up, that must fit above the transmit threshold.
@@ -21,23 +21,16 @@ const XON_BELOW_XOFF_BYTES: u32 = 0x10000;
 /// Pause time in units of 512 bit times.
 const PAUSE_TIME: u32 = 0xFFFF;
 
-/// The RSS key of Microsoft's verification suite, which everyone uses.
-const RSS_KEY: [u8; 40] = [
-    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b,
-    0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac,
-    0x01, 0xfa,
-];
-
 /// Entries of the redirection table.
 const RETA_ENTRIES: u32 = 128;
 
 /// Everything that does not belong to one queue.
-pub(crate) fn global<D: Device>(mmio: &Mmio<D>, mac: [u8; 6], config: &PortConfig) {
+pub(crate) fn global<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32, mac: MacAddress, config: &PortConfig) {
     // No-snoop off: all DMA goes through the caches. The firmware learns that a driver is there.
     mmio.modify(CTRL_EXT, |value| value.with_no_snoop_disable(true).with_driver_loaded(true).with_pf_reset_done(true));
     filters(mmio, mac, config);
-    packet_buffers(mmio);
-    flow_control(mmio);
+    packet_buffers(mmio, rx_buffer_kib);
+    flow_control(mmio, rx_buffer_kib);
     transmit_arbiter(mmio);
     receive_offloads(mmio, config);
     statistics_sets(mmio);
@@ -49,36 +42,42 @@ fn clear<D: Device>(mmio: &Mmio<D>, array: RegArray<ReadWrite>) {
     }
 }
 
-/// Address, VLAN and flow filters: only our own address and broadcasts (7.1.1). Several tables hold garbage after power-up.
-fn filters<D: Device>(mmio: &Mmio<D>, mac: [u8; 6], config: &PortConfig) {
-    for table in [MTA, VFTA, PFUTA, VLVF, VLVFB, FTQF, ETQF, MPSAR_LO, MPSAR_HI] {
+/// Address, VLAN and flow filters (7.1.1). Several tables hold garbage after power-up.
+fn filters<D: Device>(mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
+    for table in [VFTA, PFUTA, VLVF, VLVFB, FTQF, ETQF, MPSAR_LO, MPSAR_HI] {
         clear(mmio, table);
     }
     mmio.write(SYNQF, 0);
-    mmio.write(RAL.get(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]));
-    mmio.write(RAH.get(0), Rah::new().with_bytes(u16::from_le_bytes([mac[4], mac[5]])).with_valid(true));
-    for entry in 1..RAH.count() {
-        mmio.write(RAL.get(entry), 0);
-        mmio.write(RAH.get(entry), Rah::new());
-    }
-    // The address belongs to pool 0, the only one without virtualisation.
-    mmio.write(MPSAR_LO.get(0), 1);
-    mmio.write(MCSTCTRL, Mcstctrl::new());
     mmio.modify(VLNCTRL, |value| value.with_filter_enable(false));
-    mmio.modify(FCTRL, |value| promiscuous(value.with_broadcast_accept(true), config.promiscuous));
+    set_filter(mmio, mac, &config.filter);
 }
 
-/// Filter bits of [`FCTRL`].
-pub(crate) fn promiscuous(fctrl: Fctrl, state: Promiscuous) -> Fctrl {
-    let open = state == Promiscuous::On;
-    fctrl.with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+/// Receive addresses, multicast hash, promiscuous mode.
+pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {
+    let mut addresses = std::iter::once(&mac).chain(&filter.unicast);
+    for entry in 0..RAH.count() {
+        let address = addresses.next();
+        let (low, high) = address.map_or((0, 0), |&address| address_words(address));
+        // All belong to pool 0, the only one without virtualisation.
+        mmio.write(MPSAR_LO.get(entry), u32::from(address.is_some()));
+        mmio.write(RAL.get(entry), low);
+        mmio.write(RAH.get(entry), Rah::new().with_bytes(high).with_valid(address.is_some()));
+    }
+    for (index, word) in (0..).zip(filter.multicast_table()) {
+        mmio.write(MTA.get(index), word);
+    }
+    mmio.write(MCSTCTRL, Mcstctrl::new().with_filter_enable(filter.multicast != Multicast::None));
+    let open = filter.promiscuous == Promiscuous::On;
+    mmio.modify(FCTRL, |value| {
+        value.with_broadcast_accept(true).with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+    });
 }
 
 /// DCB and virtualisation off: everything for class 0 (4.6.11.3.4).
-fn packet_buffers<D: Device>(mmio: &Mmio<D>) {
+fn packet_buffers<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32) {
     for class in 0..RXPBSIZE.count() {
         let only_first = |value| if class == 0 { value } else { 0 };
-        mmio.write(RXPBSIZE.get(class), only_first(RX_BUFFER_KIB << 10));
+        mmio.write(RXPBSIZE.get(class), only_first(rx_buffer_kib << 10));
         mmio.write(TXPBSIZE.get(class), only_first(TX_BUFFER_KIB << 10));
         mmio.write(TXPBTHRESH.get(class), only_first(TX_BUFFER_KIB - TX_HEADROOM_KIB));
     }
@@ -86,9 +85,9 @@ fn packet_buffers<D: Device>(mmio: &Mmio<D>) {
 }
 
 /// IEEE 802.3x pause frames both ways (4.6.5).
-fn flow_control<D: Device>(mmio: &Mmio<D>) {
+fn flow_control<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32) {
     const GRANULE: u32 = 32;
-    let xoff = (RX_BUFFER_KIB << 10) - XOFF_BELOW_BYTES;
+    let xoff = (rx_buffer_kib << 10) - XOFF_BELOW_BYTES;
     let threshold = |bytes: u32| FlowThreshold::new().with_granules((bytes / GRANULE) as u16).with_enable(true);
     for class in 0..FCRTH.count() {
         mmio.write(
@@ -126,8 +125,8 @@ fn receive_offloads<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
     });
     // The descriptor carries the RSS hash, not the checksum of fragments.
     mmio.modify(RXCSUM, |value| value.with_packet_checksum_disable(true).with_ip_payload(false));
-    for (index, bytes) in (0..).zip(RSS_KEY.chunks_exact(4)) {
-        mmio.write(RSSRK.get(index), u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    for (index, word) in (0..).zip(rss_key_words()) {
+        mmio.write(RSSRK.get(index), word);
     }
     let queues = config.rx.len() as u32;
     for register in 0..RETA.count() {
@@ -159,17 +158,6 @@ pub(crate) fn enable_receive<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     mmio.modify(RXCTRL, |value| value.with_enable(true));
     mmio.modify(SECRXCTRL, |value| value.with_rx_disable(false));
     emptied.map(|_| ())
-}
-
-/// Switches the transmit DMA engine on, before any queue (4.6.8).
-pub(crate) fn enable_transmit<D: Device>(mmio: &Mmio<D>) {
-    mmio.modify(DMATXCTL, |value| value.with_enable(true));
-}
-
-/// Switches both engines off.
-pub(crate) fn stop_engines<D: Device>(mmio: &Mmio<D>) {
-    mmio.modify(RXCTRL, |value| value.with_enable(false));
-    mmio.modify(DMATXCTL, |value| value.with_enable(false));
 }
 
 /// Laser on, and link establishment anew in the mode that the EEPROM has loaded (4.6.4).

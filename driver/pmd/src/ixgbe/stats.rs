@@ -7,11 +7,6 @@ use gannet_spec::{ClearOnRead, Reg};
 use crate::mmio::Mmio;
 use crate::stats::PortStats;
 
-/// Throws away what has been counted so far.
-pub(crate) fn clear<D: Device>(mmio: &Mmio<D>) {
-    accumulate(mmio, &mut PortStats::default());
-}
-
 /// A 36-bit counter: the low half first, which holds the high half still until it is read.
 fn pair<D: Device>(mmio: &Mmio<D>, low: Reg<ClearOnRead>, high: Reg<ClearOnRead>) -> u64 {
     let low = u64::from(mmio.read(low));
@@ -19,7 +14,7 @@ fn pair<D: Device>(mmio: &Mmio<D>, low: Reg<ClearOnRead>, high: Reg<ClearOnRead>
 }
 
 /// Adds what has been counted since the last time to `stats`.
-pub(crate) fn accumulate<D: Device>(mmio: &Mmio<D>, stats: &mut PortStats) {
+pub(crate) fn count<D: Device>(mmio: &Mmio<D>, stats: &mut PortStats) {
     let read = |register| u64::from(mmio.read(register));
     let sets = |counters: &dyn Fn(u32) -> u64| (0..QPRC.count()).map(counters).sum::<u64>();
     // GPRC counts missed frames too (82599 specification update), so the queues' own counters are added up.

@@ -1,6 +1,6 @@
 //! Which frames a port takes.
 
-use gannet::{PortConfig, Promiscuous};
+use gannet::{Filter, PortConfig};
 
 use super::frames::{BROADCAST, MULTICAST, numbered, numbered_to};
 use super::harness::{Rig, Running, bytes, pool};
@@ -34,7 +34,7 @@ fn only_own_frames_and_broadcasts_pass_the_closed_filter() {
 fn all_frames_pass_the_open_filter() {
     let mut rig = Rig::new();
     let mut config = PortConfig::new(&pool(512), 64);
-    config.promiscuous = Promiscuous::On;
+    config.filter = Filter::promiscuous();
     let mut port = rig.start(config);
     assert_eq!(arriving(&mut rig, &mut port), [0, 1, 2, 3]);
     let stats = port.control.stats();
@@ -47,9 +47,9 @@ fn the_filter_opens_and_closes_while_the_port_runs() {
     let mut rig = Rig::new();
     let mut port = rig.start(PortConfig::new(&pool(512), 64));
     for _ in 0..3 {
-        port.control.set_promiscuous(Promiscuous::On);
+        port.control.set_filter(Filter::promiscuous()).unwrap();
         assert_eq!(arriving(&mut rig, &mut port), [0, 1, 2, 3]);
-        port.control.set_promiscuous(Promiscuous::Off);
+        port.control.set_filter(Filter::default()).unwrap();
         assert_eq!(arriving(&mut rig, &mut port), [0, 3]);
     }
     rig.assert_clean();

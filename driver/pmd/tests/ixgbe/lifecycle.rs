@@ -1,6 +1,6 @@
 //! Ports that are stopped, started again, taken apart and dropped in every order.
 
-use gannet::{Burst, Error, Pool, PortConfig, Promiscuous, VlanTags};
+use gannet::{Burst, Error, Filter, Pool, PortConfig, VlanTags};
 use gannet_sim::x82599::Fault;
 
 use super::frames::{numbered, numbered_to, padded, tagged_udp4};
@@ -61,7 +61,7 @@ fn a_restart_keeps_the_settings_also_those_changed_meanwhile() {
     let mut config = PortConfig::new(&pool, 64);
     config.vlan_tags = VlanTags::Strip;
     let mut running = rig.start(config);
-    running.control.set_promiscuous(Promiscuous::On);
+    running.control.set_filter(Filter::promiscuous()).unwrap();
     let (control, queues) = running.stop().start().unwrap();
     let mut running = Running { control, queues };
     running.link_up();

@@ -46,7 +46,7 @@ fn the_cards_counters_are_exact_and_survive_stop_and_start() {
     let mut rig = Rig::new();
     let pool = pool(512);
     let mut config = PortConfig::new(&pool, 64);
-    config.promiscuous = gannet::Promiscuous::On;
+    config.filter = gannet::Filter::promiscuous();
     let mut port = rig.start(config);
     for rounds in 1..=6 {
         run(&mut rig, &mut port, &pool);

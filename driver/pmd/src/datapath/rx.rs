@@ -5,7 +5,7 @@
 //!                   ^ buffers.tail                            ^ buffers.head = RDT
 //! ```
 //!
-//! The hot path is [`IxgbeRx::receive`], its per-descriptor part [`inspect`].
+//! The hot path is [`RxRing::receive`], its per-descriptor part [`inspect`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,22 +16,21 @@ use gannet_mempool::Burst;
 use gannet_mempool::buffers::{Arrival, RxBuffers};
 use gannet_mempool::dma::{DmaTable, Iova};
 use gannet_spec::x82599::desc::{RxRead, RxWriteBack, rx_status};
-use gannet_spec::x82599::regs::*;
+use nix::sys::eventfd::EventFd;
 
-use super::metadata::metadata;
-use super::{BUFFER_GRANULE, Hardware};
-use crate::config::{PortConfig, VlanTags};
-use crate::mmio::Patience;
+use crate::config::{BUFFER_GRANULE, PortConfig, VlanTags};
+use crate::family::{Family, RingPlace, RxSetup};
+use crate::nic::Hardware;
 use crate::queue::Receive;
 use crate::stats::RxCounters;
 use crate::{Error, Result};
 
-/// One look every 100 us, ten times what the datasheet's 10 ms need.
-pub(crate) const QUEUE_PATIENCE: Patience = Patience { looks: 1_000, every_us: 100 };
+/// Largest buffer that a card fills, in KiB.
+const MAX_BUFFER_KIB: u16 = 16;
 
-/// A receive queue of the card.
-pub(crate) struct IxgbeRx<D: Device> {
-    hardware: Arc<Hardware<D>>,
+/// A receive queue of a card.
+pub(crate) struct RxRing<D: Device, F: Family> {
+    hardware: Arc<Hardware<D, F>>,
     index: u32,
     ring: DescriptorRing,
     buffers: RxBuffers,
@@ -43,6 +42,8 @@ pub(crate) struct IxgbeRx<D: Device> {
     frames: Frames,
     counters: Arc<RxCounters>,
     running: bool,
+    /// What the card signals, if the port has interrupts.
+    signal: Option<EventFd>,
     /// Keeps the pool mapped.
     _dma: DmaTable,
 }
@@ -58,40 +59,51 @@ struct Frames {
     longest: u32,
 }
 
-impl<D: Device> IxgbeRx<D> {
-    /// Sets the queue up, fills its ring and enables it (4.6.7.1).
+impl<D: Device, F: Family> RxRing<D, F> {
+    /// Fills a ring and sets the queue up. Frames arrive once the card is told of its tail ([`Self::ring_doorbell`]).
     pub(crate) fn start(
-        hardware: Arc<Hardware<D>>,
+        hardware: Arc<Hardware<D, F>>,
         index: u32,
         ring: DescriptorRing,
         dma: &DmaTable,
         config: &PortConfig,
+        signal: Option<EventFd>,
         counters: Arc<RxCounters>,
     ) -> Result<Self> {
         let pool = &config.rx[index as usize].pool;
         let mut dma = dma.clone();
         let pool_iova = dma.map(pool, &hardware.mmio.device.dma())?;
-        let buffer_kib = (pool.data_room() / BUFFER_GRANULE).min(16);
-        let mut queue = IxgbeRx {
+        let buffer_kib = (pool.data_room() / BUFFER_GRANULE).min(MAX_BUFFER_KIB);
+        let buffer = u32::from(buffer_kib) * u32::from(BUFFER_GRANULE);
+        let mut queue = RxRing {
             index,
             buffers: RxBuffers::new(pool.clone(), ring.len())?,
             pool_iova,
-            tail_register: RDT.get(index).offset(),
+            tail_register: F::rx_tail(index).offset(),
             refill: (ring.len() / 4).min(32),
             frames: Frames {
-                buffer: u32::from(buffer_kib) * u32::from(BUFFER_GRANULE),
+                buffer,
                 status: if config.vlan_tags == VlanTags::Strip { u32::MAX } else { !rx_status::VP },
-                longest: u32::from(buffer_kib) * u32::from(BUFFER_GRANULE),
+                longest: buffer,
             },
             ring,
             hardware,
             counters,
             running: false,
+            signal,
             _dma: dma,
         };
         queue.fill()?;
-        queue.enable(buffer_kib as u8, config)?;
+        queue.running = true;
+        let place = RingPlace { base: queue.ring.iova(), bytes: DescriptorRing::bytes(queue.ring.len()) as u32 };
+        let queues = config.rx.len() as u32;
+        let setup = RxSetup { buffer_kib: buffer_kib as u8, vlan_tags: config.vlan_tags, queues };
+        queue.hardware.family.start_rx(&queue.hardware.mmio, index, place, setup)?;
         Ok(queue)
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<RxCounters> {
+        &self.counters
     }
 
     /// Fills the ring but for one refill's worth: head = tail would mean an empty ring to the card (7.1.9).
@@ -111,29 +123,9 @@ impl<D: Device> IxgbeRx<D> {
         Ok(())
     }
 
-    fn enable(&mut self, buffer_kib: u8, config: &PortConfig) -> Result<()> {
-        let (mmio, n) = (&self.hardware.mmio, self.index);
-        let base = self.ring.iova().0;
-        mmio.write(RDBAL.get(n), base as u32);
-        mmio.write(RDBAH.get(n), (base >> 32) as u32);
-        mmio.write(RDLEN.get(n), DescriptorRing::bytes(self.ring.len()) as u32);
-        let one_buffer = Srrctl::new().with_buffer_kib(buffer_kib).with_header_64b(4).with_descriptor_type(1);
-        // With several queues one that is not polled must not block the others' frames.
-        mmio.write(SRRCTL.get(n), one_buffer.with_drop_enable(config.rx.len() > 1));
-        mmio.modify(DCA_RXCTRL.get(n), |value| value.with_reserved_zero(false));
-        mmio.write(RSCCTL.get(n), 0);
-        mmio.write(RDH.get(n), 0);
-        self.running = true;
-        let control = Rxdctl::new().with_enable(true).with_vlan_strip(config.vlan_tags == VlanTags::Strip);
-        mmio.write(RXDCTL.get(n), control);
-        mmio.wait("a receive queue to start", RXDCTL.get(n), QUEUE_PATIENCE, |value| value.enable())?;
-        self.ring_doorbell();
-        Ok(())
-    }
-
     /// Tells the card how far it may go. Release: the descriptors are written before.
     #[inline(always)]
-    fn ring_doorbell(&self) {
+    pub(crate) fn ring_doorbell(&self) {
         self.hardware.mmio.bar.write(self.tail_register, self.buffers.head() & (self.ring.len() - 1));
     }
 
@@ -170,7 +162,7 @@ impl<D: Device> IxgbeRx<D> {
 
 /// Reads the descriptor at `position`.
 #[inline(always)]
-fn inspect(
+fn inspect<F: Family>(
     ring: Descriptors<'_>,
     position: u32,
     frames: &mut Frames,
@@ -183,20 +175,20 @@ fn inspect(
         return Arrival::Pending;
     }
     let descriptor = RxWriteBack { low: ring.load_low(position), high };
-    let whole = descriptor.status() & (rx_status::EOP | rx_status::RXE) == rx_status::EOP;
+    let whole = descriptor.status() & (rx_status::EOP | F::RX_DAMAGED) == rx_status::EOP;
     let length = u32::from(descriptor.length());
     if !whole || length.wrapping_sub(1) >= frames.longest {
-        reject(descriptor, frames, counters);
+        reject::<F>(descriptor, frames, counters);
         return Arrival::Discard;
     }
     *bytes += u64::from(length);
-    Arrival::Frame { len: length as u16, metadata: metadata(descriptor, frames.status) }
+    Arrival::Frame { len: length as u16, metadata: F::metadata(descriptor, frames.status) }
 }
 
 /// A descriptor without a good, whole frame: counts why.
 #[cold]
 #[inline(never)]
-fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) {
+fn reject<F: Family>(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) {
     let ends = descriptor.status() & rx_status::EOP != 0;
     let length = u32::from(descriptor.length());
     let continues = frames.longest == 0;
@@ -205,7 +197,7 @@ fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) {
         // Counted at its first part.
     } else if !ends {
         counters.oversize.add(1);
-    } else if descriptor.status() & rx_status::RXE != 0 {
+    } else if descriptor.status() & F::RX_DAMAGED != 0 {
         counters.damaged.add(1);
     } else {
         debug_assert!(length == 0 || length > frames.buffer);
@@ -213,14 +205,14 @@ fn reject(descriptor: RxWriteBack, frames: &mut Frames, counters: &RxCounters) {
     }
 }
 
-impl<D: Device> Receive for IxgbeRx<D> {
+impl<D: Device, F: Family> Receive for RxRing<D, F> {
     fn receive(&mut self, burst: &mut Burst) -> usize {
         let before = burst.len();
         let mut bytes = 0;
         let (ring, frames, counters) = (self.ring.descriptors(), &mut self.frames, &*self.counters);
         let passed = self
             .buffers
-            .receive(burst, self.ring.len(), |position| inspect(ring, position, frames, counters, &mut bytes));
+            .receive(burst, self.ring.len(), |position| inspect::<F>(ring, position, frames, counters, &mut bytes));
         let received = burst.len() - before;
         if passed > 0 {
             self.counters.packets.add(received as u64);
@@ -231,28 +223,39 @@ impl<D: Device> Receive for IxgbeRx<D> {
         received
     }
 
-    /// Disables the queue (4.6.7.1.2). One that does not obey is cut off, so that its buffers can go home.
+    fn has_frames(&self) -> bool {
+        !self.buffers.is_empty() && self.ring.descriptors().load_high(self.buffers.tail()) as u32 & rx_status::DD != 0
+    }
+
+    fn unmask_interrupt(&mut self) {
+        self.hardware.family.unmask_rx(&self.hardware.mmio, self.index);
+    }
+
+    fn mask_interrupt(&mut self) {
+        self.hardware.family.mask_rx(&self.hardware.mmio, self.index);
+    }
+
+    fn signal(&self) -> Option<&EventFd> {
+        self.signal.as_ref()
+    }
+
+    /// Stops the queue in the card. One that does not obey is cut off, so that its buffers can go home.
     fn stop(&mut self) -> Result<()> {
         if !self.running {
             return Ok(());
         }
         self.running = false;
-        let mmio = &self.hardware.mmio;
-        let register = RXDCTL.get(self.index);
-        mmio.modify(register, |value| value.with_enable(false));
-        let stopped = mmio.wait("a receive queue to stop", register, QUEUE_PATIENCE, |value| !value.enable());
-        match &stopped {
-            // The datasheet asks for this much more before the ring's memory is touched.
-            Ok(_) => mmio.delay_us(100),
-            Err(_) => self.hardware.cut_off(),
+        let stopped = self.hardware.family.stop_rx(&self.hardware.mmio, self.index);
+        if stopped.is_err() {
+            self.hardware.cut_off();
         }
         self.buffers.release_all();
         self.publish();
-        stopped.map(|_| ())
+        stopped
     }
 }
 
-impl<D: Device> Drop for IxgbeRx<D> {
+impl<D: Device, F: Family> Drop for RxRing<D, F> {
     fn drop(&mut self) {
         if let Err(why) = self.stop() {
             tracing::warn!("{why}");

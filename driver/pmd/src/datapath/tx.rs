@@ -16,16 +16,16 @@ use gannet_bus::{Device, Registers};
 use gannet_mempool::Burst;
 use gannet_mempool::buffers::TxBuffers;
 use gannet_mempool::dma::DmaTable;
-use gannet_spec::x82599::desc::{TxData, TxWriteBack, tx_command};
-use gannet_spec::x82599::{TX_ON_CHIP_DESCRIPTORS, regs::*};
+use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
+use gannet_spec::x82599::desc::{TxWriteBack, tx_command};
 
-use super::Hardware;
-use super::rx::QUEUE_PATIENCE;
+use crate::family::{Family, QUEUE_PATIENCE, RingPlace};
+use crate::nic::Hardware;
 use crate::queue::Transmit;
 use crate::stats::TxCounters;
 use crate::{Error, Result};
 
-/// Descriptors to one status report, at most. The card holds 40 on the chip and needs a report at least that often (7.2.3.5.2).
+/// Descriptors to one status report, at most. The 82599 holds 40 on the chip and needs a report at least that often (7.2.3.5.2).
 const RUN: u32 = 32;
 const _: () = assert!(RUN < TX_ON_CHIP_DESCRIPTORS);
 
@@ -33,12 +33,9 @@ const _: () = assert!(RUN < TX_ON_CHIP_DESCRIPTORS);
 /// with FCS, and a VLAN tag.
 const LENGTHS: std::ops::RangeInclusive<u16> = 14..=1518;
 
-/// A single-descriptor packet: data, advanced, end of packet, FCS inserted.
-const COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
-
-/// A transmit queue of the card.
-pub(crate) struct IxgbeTx<D: Device> {
-    hardware: Arc<Hardware<D>>,
+/// A transmit queue of a card.
+pub(crate) struct TxRing<D: Device, F: Family> {
+    hardware: Arc<Hardware<D, F>>,
     index: u32,
     ring: DescriptorRing,
     buffers: TxBuffers,
@@ -80,47 +77,30 @@ impl Marks {
     }
 }
 
-impl<D: Device> IxgbeTx<D> {
-    /// Sets the queue up and enables it (4.6.8.1). The transmit engine is on already.
+impl<D: Device, F: Family> TxRing<D, F> {
+    /// Sets the queue up and enables it. The transmit engine is on already.
     pub(crate) fn start(
-        hardware: Arc<Hardware<D>>,
+        hardware: Arc<Hardware<D, F>>,
         index: u32,
         ring: DescriptorRing,
         dma: DmaTable,
         counters: Arc<TxCounters>,
     ) -> Result<Self> {
-        let mut queue = IxgbeTx {
+        let mut queue = TxRing {
             index,
             buffers: TxBuffers::new(ring.len())?,
             marks: Marks::new(ring.len()),
             dma,
-            tail_register: TDT.get(index).offset(),
+            tail_register: F::tx_tail(index).offset(),
             ring,
             hardware,
             counters,
             running: false,
         };
-        queue.enable()?;
+        queue.running = true;
+        let place = RingPlace { base: queue.ring.iova(), bytes: DescriptorRing::bytes(queue.ring.len()) as u32 };
+        queue.hardware.family.start_tx(&queue.hardware.mmio, index, place)?;
         Ok(queue)
-    }
-
-    fn enable(&mut self) -> Result<()> {
-        let (mmio, n) = (&self.hardware.mmio, self.index);
-        let base = self.ring.iova().0;
-        mmio.write(TDBAL.get(n), base as u32);
-        mmio.write(TDBAH.get(n), (base >> 32) as u32);
-        mmio.write(TDLEN.get(n), DescriptorRing::bytes(self.ring.len()) as u32);
-        // No head write-back: the done bits tell.
-        mmio.write(TDWBAL.get(n), 0);
-        mmio.write(TDWBAH.get(n), 0);
-        mmio.modify(DCA_TXCTRL.get(n), |value| value.with_write_back_relaxed(false));
-        mmio.write(TDH.get(n), 0);
-        mmio.write(TDT.get(n), 0);
-        self.running = true;
-        // Prefetch below 32 when at least one waits; write-backs one by one, as few are asked for.
-        mmio.write(TXDCTL.get(n), Txdctl::new().with_prefetch(32).with_host(1).with_write_back(0).with_enable(true));
-        mmio.wait("a transmit queue to start", TXDCTL.get(n), QUEUE_PATIENCE, |value| value.enable())?;
-        Ok(())
     }
 
     /// Writes descriptors for packets from the front of `burst`, at most a run of them. Returns how many.
@@ -131,8 +111,7 @@ impl<D: Device> IxgbeTx<D> {
         let ring = self.ring.descriptors();
         let sent = self.buffers.send(burst, free.min(RUN), &self.dma, LENGTHS, |position, buffer, length| {
             *bytes += u64::from(length);
-            let data = TxData { buffer, length, command: COMMAND, payload_length: length.into() };
-            ring.store(position, data.words());
+            ring.store(position, F::tx_descriptor(buffer, length));
         });
         if sent > 0 {
             let last = self.buffers.head().wrapping_sub(1);
@@ -153,13 +132,28 @@ impl<D: Device> IxgbeTx<D> {
         }
     }
 
+    /// Waits until the card has fetched and sent what it has been given.
+    fn drain(&self) -> Result<()> {
+        let mmio = &self.hardware.mmio;
+        let head = F::tx_head(self.index);
+        let end = mmio.read(F::tx_tail(self.index));
+        match mmio.wait("a transmit queue to drain", head, QUEUE_PATIENCE, |head| head == end) {
+            // A link that is down holds frames back for ever. They are lost, and counted.
+            Err(Error::Timeout { .. }) => {
+                self.counters.unsent.add(u64::from(end.wrapping_sub(mmio.read(head)) & (self.ring.len() - 1)));
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
     #[inline(always)]
     fn publish(&self) {
         self.counters.in_ring.store(self.buffers.len(), Ordering::Relaxed);
     }
 }
 
-impl<D: Device> Transmit for IxgbeTx<D> {
+impl<D: Device, F: Family> Transmit for TxRing<D, F> {
     fn send(&mut self, burst: &mut Burst) -> usize {
         self.reclaim();
         let start = self.buffers.head();
@@ -202,40 +196,24 @@ impl<D: Device> Transmit for IxgbeTx<D> {
         count as usize
     }
 
-    /// Lets the card send what it has (bounded), then disables the queue (4.6.8.2). One that does not obey is cut off, so that its buffers can
-    /// go home.
+    /// Lets the card send what it has (bounded), then stops the queue. One that does not obey is cut off, so that its buffers can go home.
     fn stop(&mut self) -> Result<()> {
         if !self.running {
             return Ok(());
         }
         self.running = false;
-        let mmio = &self.hardware.mmio;
-        let (head, tail, register) = (TDH.get(self.index), TDT.get(self.index), TXDCTL.get(self.index));
-        let end = mmio.read(tail);
-        let mut outcome = match mmio.wait("a transmit queue to drain", head, QUEUE_PATIENCE, |head| head == end) {
-            // A link that is down holds frames back for ever. They are lost, and counted.
-            Err(Error::Timeout { .. }) => {
-                self.counters.unsent.add(u64::from(end.wrapping_sub(mmio.read(head)) & (self.ring.len() - 1)));
-                Ok(())
-            }
-            other => other.map(|_| ()),
-        };
-        mmio.modify(register, |value| value.with_enable(false).with_flush(true));
-        match mmio.wait("a transmit queue to stop", register, QUEUE_PATIENCE, |value| !value.enable()) {
-            // As on receive: this much more before the memory is touched.
-            Ok(_) => mmio.delay_us(100),
-            Err(why) => {
-                self.hardware.cut_off();
-                outcome = Err(why);
-            }
+        let drained = self.drain();
+        let stopped = self.hardware.family.stop_tx(&self.hardware.mmio, self.index);
+        if stopped.is_err() {
+            self.hardware.cut_off();
         }
         self.buffers.release(self.buffers.len());
         self.publish();
-        outcome
+        stopped.and(drained)
     }
 }
 
-impl<D: Device> Drop for IxgbeTx<D> {
+impl<D: Device, F: Family> Drop for TxRing<D, F> {
     fn drop(&mut self) {
         if let Err(why) = self.stop() {
             tracing::warn!("{why}");

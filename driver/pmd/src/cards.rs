@@ -1,0 +1,78 @@
+//! The cards that have a driver, by PCI id.
+
+use gannet_bus::pci::PciId;
+
+/// Intel's PCI vendor id.
+const INTEL: u16 = 0x8086;
+
+/// A kind of card that Gannet drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Card {
+    /// PCI vendor.
+    pub vendor: u16,
+    /// PCI device.
+    pub device: u16,
+    /// The card, in words.
+    pub name: &'static str,
+    /// Which driver.
+    pub driver: Pmd,
+    /// What the driver has been tested on for this id; `None`: nothing, it is written after the datasheet only.
+    pub tested_on: Option<&'static str>,
+}
+
+/// A poll-mode driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pmd {
+    /// 10 Gb/s: 82599, X540.
+    Ixgbe,
+}
+
+impl Pmd {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pmd::Ixgbe => "ixgbe",
+        }
+    }
+}
+
+const fn card(device: u16, name: &'static str, driver: Pmd) -> Card {
+    Card { vendor: INTEL, device, name, driver, tested_on: None }
+}
+
+const fn tested(device: u16, name: &'static str, driver: Pmd, on: &'static str) -> Card {
+    Card { tested_on: Some(on), ..card(device, name, driver) }
+}
+
+static CARDS: &[Card] = &[
+    tested(0x10FB, "Intel 82599 10 GbE SFP+", Pmd::Ixgbe, "Gannet's software 82599"),
+    card(0x10F7, "Intel 82599 10 GbE KX4", Pmd::Ixgbe),
+    card(0x1514, "Intel 82599 10 GbE KX4 mezzanine", Pmd::Ixgbe),
+    card(0x1517, "Intel 82599 10 GbE KR", Pmd::Ixgbe),
+    card(0x10F8, "Intel 82599 10 GbE backplane", Pmd::Ixgbe),
+    card(0x10F9, "Intel 82599 10 GbE CX4", Pmd::Ixgbe),
+    card(0x10FC, "Intel 82599 10 GbE XAUI", Pmd::Ixgbe),
+    card(0x151C, "Intel 82599 10GBASE-T", Pmd::Ixgbe),
+    card(0x1507, "Intel 82599 10 GbE SFP+ EM", Pmd::Ixgbe),
+    card(0x154D, "Intel 82599 10 GbE SFP+ SF2", Pmd::Ixgbe),
+    card(0x154A, "Intel 82599 10 GbE quad SFP+", Pmd::Ixgbe),
+    card(0x1558, "Intel 82599 40 GbE QSFP+", Pmd::Ixgbe),
+    card(0x1557, "Intel 82599EN 10 GbE SFP+", Pmd::Ixgbe),
+    card(0x1529, "Intel 82599 10 GbE SFP+ FCoE", Pmd::Ixgbe),
+    card(0x152A, "Intel 82599 10 GbE backplane FCoE", Pmd::Ixgbe),
+    card(0x154F, "Intel 82599 10 GbE LS", Pmd::Ixgbe),
+    card(0x1528, "Intel X540 10GBASE-T", Pmd::Ixgbe),
+    card(0x1560, "Intel X540 10GBASE-T, one port", Pmd::Ixgbe),
+];
+
+/// All cards that have a driver.
+pub fn cards() -> &'static [Card] {
+    CARDS
+}
+
+/// The card with this id, if it has a driver.
+pub(crate) fn find(id: PciId) -> Option<&'static Card> {
+    CARDS.iter().find(|card| (card.vendor, card.device) == (id.vendor, id.device))
+}

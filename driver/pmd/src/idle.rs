@@ -1,0 +1,89 @@
+//! What a core does when nothing arrives: poll on, or sleep until the card signals.
+//!
+//! ```text
+//!   frames ──► poll ──quiet for a while──► unmask, look once more, sleep ──signal──► mask ──► poll
+//! ```
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::queue::RxQueue;
+
+/// How a core waits for frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Idle {
+    /// It polls without end: the lowest latency, and a core at full load.
+    #[default]
+    Poll,
+    /// It polls while there is traffic and for [`Sleeper::LINGER`] after it, then sleeps.
+    Adaptive,
+    /// It sleeps as soon as nothing waits.
+    Interrupt,
+}
+
+/// Puts a core to sleep when its receive queues are idle, as its [`Idle`] says.
+///
+/// The queues' port is configured with [`crate::RxInterrupts::On`]; queues of ports without interrupts are polled.
+#[derive(Debug)]
+pub struct Sleeper {
+    idle: Idle,
+    quiet_since: Option<Instant>,
+}
+
+impl Sleeper {
+    /// How long [`Idle::Adaptive`] polls on after the last frame: several times what it costs to sleep and wake.
+    pub const LINGER: Duration = Duration::from_micros(500);
+
+    /// A core that waits like this.
+    pub fn new(idle: Idle) -> Sleeper {
+        Sleeper { idle, quiet_since: None }
+    }
+
+    /// After a round in which nothing moved: sleeps until one of `queues` has frames, if it is time for that, but not longer than `at_most`. Returns whether
+    /// it has slept.
+    ///
+    /// No frame is overlooked: the queues are looked at once more after they may signal.
+    pub fn rest(&mut self, queues: &mut [&mut RxQueue], at_most: Duration) -> bool {
+        if self.idle == Idle::Poll || self.lingers() || queues.iter().any(|queue| queue.driver.signal().is_none()) {
+            return false;
+        }
+        for queue in queues.iter_mut() {
+            queue.driver.unmask_interrupt();
+        }
+        let slept = !queues.iter().any(|queue| queue.has_frames());
+        if slept {
+            sleep(queues, at_most);
+        }
+        for queue in queues {
+            queue.driver.mask_interrupt();
+            if let Some(signal) = queue.driver.signal() {
+                // Taken back, or there was none.
+                let _ = signal.read();
+            }
+        }
+        slept
+    }
+
+    /// After a round in which frames moved.
+    pub fn busy(&mut self) {
+        self.quiet_since = None;
+    }
+
+    fn lingers(&mut self) -> bool {
+        self.idle == Idle::Adaptive && self.quiet_since.get_or_insert_with(Instant::now).elapsed() < Self::LINGER
+    }
+}
+
+/// Waits for a signal of one of `queues`, at most `at_most`.
+fn sleep(queues: &[&mut RxQueue], at_most: Duration) {
+    let mut signals: Vec<_> = queues
+        .iter()
+        .filter_map(|queue| queue.driver.signal())
+        .map(|signal| PollFd::new(signal.as_fd(), PollFlags::POLLIN))
+        .collect();
+    let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
+    // Interrupted by a signal, or refused: the caller polls, and comes back.
+    let _ = poll(&mut signals, timeout);
+}

@@ -1,0 +1,282 @@
+//! A card in a driver's hands: probing, starting, stopping, the same for all families.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gannet_bus::descriptors::{DescriptorRing, RingMemory};
+use gannet_bus::pci::{self, BusMaster};
+use gannet_bus::{Condition, Device, DmaFault};
+use gannet_mempool::dma::DmaTable;
+use gannet_mempool::region::RegionOptions;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::cards::Card;
+use crate::config::{Limits, PortConfig, RxInterrupts};
+use crate::datapath::{RxRing, TxRing};
+use crate::family::Family;
+use crate::filter::Filter;
+use crate::mmio::Mmio;
+use crate::port::{Driver, Link, PortInfo, Started};
+use crate::queue::{Queues, RxQueue, TxQueue};
+use crate::stats::{PortStats, RxCounters, TxCounters};
+use crate::{Error, Result};
+
+/// What queues and management share.
+pub(crate) struct Hardware<D: Device, F: Family> {
+    pub(crate) mmio: Mmio<D>,
+    pub(crate) family: F,
+    /// The card did not stop a queue when it was told to. Its engines may hang (82576: a refused DMA wedges them until the function is reset).
+    disobeyed: AtomicBool,
+}
+
+impl<D: Device, F: Family> Hardware<D, F> {
+    /// Stops all DMA in configuration space, for a card that does not obey. Its buffers are safe afterwards.
+    pub(crate) fn cut_off(&self) {
+        self.disobeyed.store(true, Ordering::Relaxed);
+        self.bus_master_off();
+    }
+
+    fn bus_master_off(&self) {
+        if let Err(why) = pci::set_bus_master(&self.mmio.device, BusMaster::Off) {
+            // Configuration space is unreachable only for a device that is gone, and that does no DMA.
+            tracing::warn!("{}: cutting off its DMA: {why}", self.mmio.name());
+        }
+    }
+
+    fn disconnect_interrupts(&self) {
+        if let Err(why) = self.mmio.device.connect_interrupts(&[]) {
+            tracing::debug!("{why}");
+        }
+    }
+}
+
+impl<D: Device, F: Family> Drop for Hardware<D, F> {
+    fn drop(&mut self) {
+        // The last one out: no queue is left, so nothing is lost, and the card falls silent.
+        self.disconnect_interrupts();
+        self.family.silence(&self.mmio);
+        self.bus_master_off();
+    }
+}
+
+/// A card of family `F`.
+pub(crate) struct Nic<D: Device, F: Family> {
+    hardware: Arc<Hardware<D, F>>,
+    info: PortInfo,
+    stats: PortStats,
+    /// Set by the first start; a later one has a used card before it.
+    started: bool,
+}
+
+impl<D: Device, F: Family> Nic<D, F> {
+    /// Opens the register BAR, resets the card and finds out its address.
+    pub(crate) fn probe(device: D, card: &'static Card) -> Result<Self> {
+        // Whoever had the card before may have left queues running: no DMA until it starts for us.
+        pci::set_bus_master(&device, BusMaster::Off)?;
+        let bar = device.bar(0)?;
+        let mmio = Mmio::new(device, bar, F::ALIVE);
+        mmio.check_present()?;
+        let (family, mac) = F::probe(&mmio, card)?;
+        if card.tested_on.is_none() {
+            tracing::warn!(
+                "{}: no test has ever run on an {}: the driver follows its datasheet",
+                mmio.name(),
+                card.name
+            );
+        }
+        let info = PortInfo { name: mmio.name().into(), card, mac, numa_node: mmio.device.numa_node() };
+        // Throws away what was counted before.
+        family.count(&mmio, &mut PortStats::default());
+        let hardware = Arc::new(Hardware { mmio, family, disobeyed: AtomicBool::new(false) });
+        Ok(Nic { hardware, info, stats: PortStats::default(), started: false })
+    }
+
+    /// Brings a used card back to the state after power-up.
+    fn reset(&mut self) -> Result<()> {
+        let Hardware { mmio, family, disobeyed } = &*self.hardware;
+        // The counters would be lost with the reset.
+        family.count(mmio, &mut self.stats);
+        if disobeyed.swap(false, Ordering::Relaxed)
+            && let Err(why) = mmio.device.reset()
+        {
+            tracing::warn!("{why}: going on with a reset by the card's own register");
+        }
+        family.reset(mmio)
+    }
+
+    /// One region for all descriptor rings of the port, mapped for the card: (memory, offset of each ring).
+    fn ring_memory(&self, config: &PortConfig) -> Result<(Arc<RingMemory>, Vec<usize>)> {
+        let sizes =
+            config.rx.iter().map(|queue| queue.descriptors).chain(config.tx.iter().map(|queue| queue.descriptors));
+        let mut offsets = Vec::new();
+        let mut bytes = 0;
+        for descriptors in sizes {
+            offsets.push(bytes);
+            bytes += DescriptorRing::bytes(descriptors);
+        }
+        let options = RegionOptions { numa_node: self.info.numa_node, ..RegionOptions::default() };
+        let memory = RingMemory::new(self.hardware.mmio.device.dma(), bytes, options)?;
+        Ok((memory, offsets))
+    }
+
+    /// The pools that the card can reach.
+    fn map_pools(&self, config: &PortConfig) -> Result<DmaTable> {
+        let mapper = self.hardware.mmio.device.dma();
+        let mut table = DmaTable::new();
+        for pool in config.rx.iter().map(|queue| &queue.pool).chain(&config.tx_pools) {
+            table.map(pool, &mapper)?;
+        }
+        Ok(table)
+    }
+
+    /// An eventfd for each receive queue, connected to the vector of its number, if the port is to have interrupts.
+    fn connect_interrupts(&self, config: &PortConfig) -> Result<Vec<Option<EventFd>>> {
+        let Hardware { mmio, family, .. } = &*self.hardware;
+        let queues = config.rx.len();
+        if config.rx_interrupts == RxInterrupts::Off {
+            return Ok((0..queues).map(|_| None).collect());
+        }
+        let vectors = mmio.device.interrupts();
+        if usize::from(vectors) < queues {
+            let reason = format!("{queues} receive queues need as many interrupts, it has {vectors}: poll instead");
+            return Err(Error::Config { port: mmio.name().to_owned(), reason });
+        }
+        let made: Result<Vec<_>> = (0..queues)
+            .map(|_| {
+                EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map_err(|errno| {
+                    let reason = format!("an eventfd: {errno}");
+                    gannet_bus::Error::Interrupts { device: mmio.name().to_owned(), reason }.into()
+                })
+            })
+            .collect();
+        let signals = made?;
+        let descriptors: Vec<_> = signals.iter().map(std::os::fd::AsFd::as_fd).collect();
+        mmio.device.connect_interrupts(&descriptors)?;
+        family.init_interrupts(mmio, queues as u32);
+        Ok(signals.into_iter().map(Some).collect())
+    }
+
+    fn start_rx(
+        &self,
+        config: &PortConfig,
+        dma: &DmaTable,
+        rings: &mut impl FnMut(u32) -> Result<DescriptorRing>,
+        started: &mut Started,
+    ) -> Result<()> {
+        let signals = self.connect_interrupts(config)?;
+        let mut queues = Vec::new();
+        // Queues made so far stop themselves when a later one fails.
+        for ((index, queue), signal) in (0..).zip(&config.rx).zip(signals) {
+            let counters = Arc::<RxCounters>::default();
+            let ring = rings(queue.descriptors)?;
+            queues.push(RxRing::start(self.hardware.clone(), index, ring, dma, config, signal, counters)?);
+        }
+        let Hardware { mmio, family, .. } = &*self.hardware;
+        family.enable_receive(mmio, queues.len() as u32)?;
+        for queue in queues {
+            queue.ring_doorbell();
+            let counters = queue.counters().clone();
+            started.rx_counters.push(counters.clone());
+            started.queues.rx.push(RxQueue { port: self.info.name.clone(), driver: Box::new(queue), counters });
+        }
+        Ok(())
+    }
+
+    fn start_tx(
+        &self,
+        config: &PortConfig,
+        dma: &DmaTable,
+        rings: &mut impl FnMut(u32) -> Result<DescriptorRing>,
+        started: &mut Started,
+    ) -> Result<()> {
+        let Hardware { mmio, family, .. } = &*self.hardware;
+        family.enable_transmit(mmio);
+        for (index, queue) in (0..).zip(&config.tx) {
+            let counters = Arc::<TxCounters>::default();
+            let ring = rings(queue.descriptors)?;
+            let driver = Box::new(TxRing::start(self.hardware.clone(), index, ring, dma.clone(), counters.clone())?);
+            started.tx_counters.push(counters.clone());
+            started.queues.tx.push(TxQueue { port: self.info.name.clone(), driver, counters });
+        }
+        Ok(())
+    }
+}
+
+impl<D: Device, F: Family> Driver for Nic<D, F> {
+    fn info(&self) -> &PortInfo {
+        &self.info
+    }
+
+    fn limits(&self) -> Limits {
+        self.hardware.family.limits()
+    }
+
+    fn start(&mut self, config: &PortConfig) -> Result<Started> {
+        self.hardware.mmio.check_present()?;
+        if self.started {
+            self.reset()?;
+        }
+        self.started = true;
+        let Hardware { mmio, family, .. } = &*self.hardware;
+        // Only now: a queue that did not stop and was cut off has forgotten its ring.
+        pci::set_bus_master(&mmio.device, BusMaster::On)?;
+        family.init(mmio, self.info.mac, config)?;
+
+        let dma = self.map_pools(config)?;
+        let (memory, offsets) = self.ring_memory(config)?;
+        let mut offsets = offsets.into_iter();
+        let mut rings =
+            |descriptors| Ok(DescriptorRing::new(&memory, offsets.next().unwrap_or(usize::MAX), descriptors)?);
+        let mut started = Started {
+            queues: Queues { rx: Vec::new(), tx: Vec::new() },
+            rx_counters: Vec::new(),
+            tx_counters: Vec::new(),
+        };
+        self.start_rx(config, &dma, &mut rings, &mut started)?;
+        self.start_tx(config, &dma, &mut rings, &mut started)?;
+        family.start_link(mmio)?;
+        Ok(started)
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        // A queue that is still out would ring the bells of its successor after the next start.
+        if Arc::get_mut(&mut self.hardware).is_none() {
+            return Err(Error::QueuesOut { port: self.info.name.to_string() });
+        }
+        self.hardware.disconnect_interrupts();
+        self.hardware.family.silence(&self.hardware.mmio);
+        self.hardware.mmio.check_present()?;
+        Ok(pci::set_bus_master(&self.hardware.mmio.device, BusMaster::Off)?)
+    }
+
+    fn link(&self) -> Link {
+        self.hardware.family.link(&self.hardware.mmio)
+    }
+
+    fn condition(&self) -> Condition {
+        self.hardware.mmio.device.condition()
+    }
+
+    fn dma_faults(&self) -> Vec<DmaFault> {
+        self.hardware.mmio.device.dma_faults()
+    }
+
+    fn delay(&self, time: Duration) {
+        self.hardware.mmio.device.delay(time);
+    }
+
+    fn set_filter(&mut self, filter: &Filter) {
+        self.hardware.family.set_filter(&self.hardware.mmio, self.info.mac, filter);
+    }
+
+    fn stats(&mut self) -> PortStats {
+        let mut stats = self.stats;
+        self.hardware.family.count(&self.hardware.mmio, &mut stats);
+        // All ones are no counts.
+        if !self.hardware.mmio.is_gone() {
+            self.stats = stats;
+        }
+        self.stats
+    }
+}
