@@ -1,9 +1,7 @@
 //! The cards that have a driver, by PCI id.
 
 use gannet_bus::pci::PciId;
-
-/// Intel's PCI vendor id.
-const INTEL: u16 = 0x8086;
+use gannet_spec::INTEL;
 
 /// A kind of card that Gannet drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
