@@ -1,5 +1,10 @@
 //! What can go wrong on the way to a device.
 
+use std::path::PathBuf;
+
+use crate::sysfs::PciAddress;
+use crate::vfio::Refusal;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,6 +49,34 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A text that is no PCI address.
+    #[error("{text:?} is no PCI address: it looks like 0000:01:00.0, or 01:00.0 in domain 0")]
+    PciAddress {
+        /// The text.
+        text: String,
+    },
+    /// No PCI device has this address.
+    #[error("there is no PCI device {address}: `lspci -D` lists those that are there")]
+    NoDevice {
+        /// The address.
+        address: PciAddress,
+    },
+    /// A file of the kernel that tells of a device could not be read, or says what it cannot say.
+    #[error("{}: {reason}", path.display())]
+    Sysfs {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A card cannot be had through VFIO.
+    #[error("{device}: {refusal}")]
+    Vfio {
+        /// Name of the device.
+        device: String,
+        /// Why, with the remedy.
+        refusal: Refusal,
+    },
     /// A setting that cannot work.
     #[error("{0}")]
     Invalid(String),
@@ -53,4 +86,4 @@ pub enum Error {
 }
 
 /// Shorthand of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -5,34 +5,39 @@ use std::marker::PhantomData;
 
 use bitfield_struct::bitfield;
 
-/// One 16-bit register of a PHY: its address on the management bus, and what its value means (`V`).
-pub struct PhyReg<V = u16> {
-    address: u8,
-    kind: PhantomData<V>,
+use crate::{ReadOnly, ReadWrite};
+
+/// Address of the PHY that is built into a controller.
+pub const ADDRESS: u8 = 1;
+
+/// One 16-bit register of a PHY: its number, what may be done to it (`A`), what its value means (`V`).
+pub struct PhyReg<A, V = u16> {
+    number: u8,
+    kind: PhantomData<(A, V)>,
 }
 
-impl<V> PhyReg<V> {
-    /// The register at `address`, which has five bits.
-    pub const fn at(address: u8) -> Self {
-        assert!(address < 32);
-        PhyReg { address, kind: PhantomData }
+impl<A, V> PhyReg<A, V> {
+    /// Register `number`, 0 to 31.
+    pub const fn at(number: u8) -> Self {
+        assert!(number < 32);
+        PhyReg { number, kind: PhantomData }
     }
 
-    /// Its address.
-    pub const fn address(self) -> u8 {
-        self.address
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.number
     }
 }
 
-impl<V> Clone for PhyReg<V> {
+impl<A, V> Clone for PhyReg<A, V> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<V> Copy for PhyReg<V> {}
-impl<V> fmt::Debug for PhyReg<V> {
+impl<A, V> Copy for PhyReg<A, V> {}
+impl<A, V> fmt::Debug for PhyReg<A, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PhyReg({})", self.address)
+        write!(f, "PhyReg({})", self.number)
     }
 }
 
@@ -41,16 +46,17 @@ impl<V> fmt::Debug for PhyReg<V> {
 pub struct Mdic {
     /// What to write, or what has been read.
     pub data: u16,
-    /// Address of the register.
+    /// Number of the register.
     #[bits(5)]
     pub register: u8,
-    /// Address of the PHY; the one in the controller has 1.
+    /// Address of the PHY.
     #[bits(5)]
     pub phy: u8,
-    /// Which way.
-    #[bits(2)]
-    pub operation: Operation,
-    /// The access is over.
+    /// Write it.
+    pub write: bool,
+    /// Read it.
+    pub read: bool,
+    /// The access is over. Written 0 to start one.
     pub ready: bool,
     /// Interrupt when it is.
     pub interrupt: bool,
@@ -60,49 +66,20 @@ pub struct Mdic {
     __: u8,
 }
 
-/// What [`Mdic`] does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Operation {
-    /// No such operation.
-    None = 0,
-    /// Writes.
-    Write = 1,
-    /// Reads.
-    Read = 2,
-    /// No such operation either.
-    Reserved = 3,
-}
-
-impl Operation {
-    const fn into_bits(self) -> u8 {
-        self as u8
-    }
-
-    const fn from_bits(bits: u8) -> Self {
-        match bits {
-            0 => Operation::None,
-            1 => Operation::Write,
-            2 => Operation::Read,
-            _ => Operation::Reserved,
-        }
-    }
-}
-
 /// Basic mode control (22.2.4.1).
-pub const BMCR: PhyReg<Bmcr> = PhyReg::at(0);
+pub const BMCR: PhyReg<ReadWrite, Bmcr> = PhyReg::at(0);
 /// Basic mode status (22.2.4.2).
-pub const BMSR: PhyReg<Bmsr> = PhyReg::at(1);
+pub const BMSR: PhyReg<ReadOnly, Bmsr> = PhyReg::at(1);
 /// Upper half of the identifier (22.2.4.3.1).
-pub const PHY_ID1: PhyReg = PhyReg::at(2);
+pub const PHYID1: PhyReg<ReadOnly> = PhyReg::at(2);
 /// Lower half of the identifier; bits 3:0 are the revision.
-pub const PHY_ID2: PhyReg = PhyReg::at(3);
+pub const PHYID2: PhyReg<ReadOnly> = PhyReg::at(3);
 /// Autonegotiation advertisement (28.2.4.1.3).
-pub const ANAR: PhyReg<Advertisement> = PhyReg::at(4);
+pub const ANAR: PhyReg<ReadWrite, Anar> = PhyReg::at(4);
 /// What the link partner advertises (28.2.4.1.4).
-pub const ANLPAR: PhyReg<Advertisement> = PhyReg::at(5);
+pub const ANLPAR: PhyReg<ReadOnly, Anar> = PhyReg::at(5);
 /// 1000BASE-T control (40.5.1.1).
-pub const CTRL1000: PhyReg<Ctrl1000> = PhyReg::at(9);
+pub const GBCR: PhyReg<ReadWrite, Gbcr> = PhyReg::at(9);
 
 /// Value of [`BMCR`].
 #[bitfield(u16)]
@@ -150,7 +127,7 @@ pub struct Bmsr {
 
 /// Value of [`ANAR`] and [`ANLPAR`].
 #[bitfield(u16)]
-pub struct Advertisement {
+pub struct Anar {
     /// 1 is IEEE 802.3.
     #[bits(5, default = 1)]
     pub selector: u8,
@@ -172,9 +149,9 @@ pub struct Advertisement {
     __: u8,
 }
 
-/// Value of [`CTRL1000`].
+/// Value of [`GBCR`].
 #[bitfield(u16)]
-pub struct Ctrl1000 {
+pub struct Gbcr {
     #[bits(8)]
     __: u8,
     /// Advertise 1000 Mb/s, half duplex.
@@ -195,16 +172,16 @@ mod tests {
         assert_eq!(u16::from(Bmcr::new().with_loopback(true).with_speed_1000(true).with_full_duplex(true)), 0x4140);
         assert!(Bmsr::from(0x796D).link_up() && Bmsr::from(0x796D).negotiated());
         assert!(!Bmsr::from(0x7949).link_up() && !Bmsr::from(0x7949).negotiated());
-        let all = Advertisement::new().with_half_10(true).with_full_10(true).with_half_100(true).with_full_100(true);
+        let all = Anar::new().with_half_10(true).with_full_10(true).with_half_100(true).with_full_100(true);
         assert_eq!(u16::from(all.with_pause(true).with_asymmetric_pause(true)), 0x0DE1);
-        assert_eq!(u16::from(Ctrl1000::new().with_full_1000(true)), 0x0200);
+        assert_eq!(u16::from(Gbcr::new().with_full_1000(true)), 0x0200);
     }
 
     #[test]
     fn an_access_names_operation_phy_and_register() {
-        let read = Mdic::new().with_operation(Operation::Read).with_phy(1).with_register(BMSR.address());
+        let read = Mdic::new().with_read(true).with_phy(ADDRESS).with_register(BMSR.number());
         assert_eq!(u32::from(read), 0x0821_0000);
-        let write = Mdic::new().with_operation(Operation::Write).with_phy(1).with_register(CTRL1000.address());
+        let write = Mdic::new().with_write(true).with_phy(ADDRESS).with_register(GBCR.number());
         assert_eq!(u32::from(write.with_data(0x0200)), 0x0429_0200);
         assert!(Mdic::from(0x1000_0000).ready() && Mdic::from(0x4000_0000).error());
     }

@@ -10,3 +10,20 @@ pub const REGISTERS: &[Named] = named![
     GPIE, IVAR_MISC, RCTL, RXPBS, RXCSUM, RLPML, RFCTL, MRQC, TCTL, TCTL_EXT, TIPG, TXPBS, DTXCTL;
     IVAR, EITR, RAL, RAH, RETA, RDBAL, RDBAH, RDLEN, RDH, RDT, RXDCTL, SRRCTL, TDBAL, TDBAH, TDLEN, TDH, TDT, TXDCTL, DCA_TXCTRL
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_registers_share_an_offset_and_all_lie_in_the_bar() {
+        let mut seen = HashSet::new();
+        for register in REGISTERS {
+            for offset in register.offsets() {
+                assert!(offset < 0x2_0000 && seen.insert(offset), "{} at {offset:#x}", register.name);
+            }
+        }
+    }
+}
