@@ -12,6 +12,7 @@ mod reg;
 
 pub mod advanced;
 pub mod phy;
+pub mod x82574;
 pub mod x82576;
 pub mod x82599;
 
