@@ -2,6 +2,7 @@
 
 use bitfield_struct::bitfield;
 
+use crate::phy::Mdic;
 use crate::{ReadOnly, ReadWrite, Reg};
 
 // ---- General control ----
@@ -133,7 +134,7 @@ pub struct Pba {
 pub const EECD: Reg<ReadWrite, Eecd> = Reg::at(0x00010);
 /// NVM read.
 pub const EERD: Reg<ReadWrite, Eerd> = Reg::at(0x00014);
-/// Access to the PHY's registers, see [`super::super::phy`].
+/// Access to the PHY's registers, see [`crate::phy`].
 pub const MDIC: Reg<ReadWrite, Mdic> = Reg::at(0x00020);
 
 /// Value of [`EECD`].
@@ -166,31 +167,6 @@ pub struct Eerd {
     pub address: u16,
     /// The word.
     pub data: u16,
-}
-
-/// Value of [`MDIC`].
-#[bitfield(u32)]
-pub struct Mdic {
-    /// What to write, or what has been read.
-    pub data: u16,
-    /// Register.
-    #[bits(5)]
-    pub register: u8,
-    /// PHY.
-    #[bits(5)]
-    pub phy: u8,
-    /// Write it.
-    pub write: bool,
-    /// Read it.
-    pub read: bool,
-    /// The access is over. Written 0 to start one.
-    pub ready: bool,
-    /// Interrupt when it is over.
-    pub interrupt: bool,
-    /// The PHY did not answer.
-    pub error: bool,
-    #[bits(1)]
-    __: u8,
 }
 
 // ---- Flow control ----

@@ -56,7 +56,5 @@ mod tests {
         assert_eq!(u32::from(rxdctl), 0x0104_0420);
         let gcr = Gcr::new().with_reserved_one(true).with_l1_without_l0s(true);
         assert_eq!(u32::from(gcr), 1 << 22 | 1 << 27);
-        let mdic = Mdic::new().with_register(2).with_phy(1).with_read(true);
-        assert_eq!(u32::from(mdic), 0x0822_0000);
     }
 }
