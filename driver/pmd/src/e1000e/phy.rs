@@ -1,9 +1,10 @@
 //! The PHY on the chip, over its management bus, which the firmware uses too.
 
 use gannet_bus::Device;
-use gannet_spec::phy::{ANAR, BMCR, Bmcr, CTRL1000, Mdic, Operation, PhyReg};
-use gannet_spec::x82574::phy::{ADDRESS, BIAS_1, BIAS_2};
+use gannet_spec::phy::{ADDRESS, ANAR, BMCR, Bmcr, GBCR, Mdic, PhyReg};
+use gannet_spec::x82574::phy::{BIAS_1, BIAS_2};
 use gannet_spec::x82574::regs::*;
+use gannet_spec::{Readable, Writable};
 
 use crate::mmio::{Mmio, Patience};
 use crate::{Error, Result};
@@ -48,8 +49,8 @@ pub(crate) fn start_link<D: Device>(mmio: &Mmio<D>) -> Result<()> {
         reset(mmio)?;
         let capabilities = read(mmio, ANAR)?;
         write(mmio, ANAR, capabilities.with_pause(true).with_asymmetric_pause(false))?;
-        let gigabit = read(mmio, CTRL1000)?;
-        write(mmio, CTRL1000, gigabit.with_full_1000(true))?;
+        let gigabit = read(mmio, GBCR)?;
+        write(mmio, GBCR, gigabit.with_full_1000(true))?;
         write(mmio, BMCR, Bmcr::new().with_negotiate(true).with_restart_negotiation(true))
     })
 }
@@ -67,12 +68,12 @@ fn reset<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     Err(Error::Timeout { port: mmio.name().to_owned(), what: "the PHY's reset", waited_us: LOOKS * 1_000 })
 }
 
-fn read<D: Device, V: From<u16>>(mmio: &Mmio<D>, register: PhyReg<V>) -> Result<V> {
-    Ok(V::from(access(mmio, Mdic::new().with_operation(Operation::Read).with_register(register.address()))?.data()))
+fn read<D: Device, A: Readable, V: From<u16>>(mmio: &Mmio<D>, register: PhyReg<A, V>) -> Result<V> {
+    Ok(V::from(access(mmio, Mdic::new().with_read(true).with_register(register.number()))?.data()))
 }
 
-fn write<D: Device, V: Into<u16>>(mmio: &Mmio<D>, register: PhyReg<V>, value: V) -> Result<()> {
-    let write = Mdic::new().with_operation(Operation::Write).with_register(register.address());
+fn write<D: Device, A: Writable, V: Into<u16>>(mmio: &Mmio<D>, register: PhyReg<A, V>, value: V) -> Result<()> {
+    let write = Mdic::new().with_write(true).with_register(register.number());
     access(mmio, write.with_data(value.into())).map(|_| ())
 }
 

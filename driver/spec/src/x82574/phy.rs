@@ -1,12 +1,10 @@
-//! The PHY on the chip: its registers are those of [`crate::phy`], and these.
+//! Registers of the built-in PHY besides those of [`crate::phy`].
 
+use crate::ReadWrite;
 use crate::phy::PhyReg;
 
-/// Its address on the management bus.
-pub const ADDRESS: u8 = 1;
+/// Analog bias, page 0. Reserved; the vendor's drivers write 3.
+pub const BIAS_1: PhyReg<ReadWrite> = PhyReg::at(29);
 
-/// Analog bias of page 0, written by the vendor's drivers; the datasheet does not describe it.
-pub const BIAS_1: PhyReg = PhyReg::at(29);
-
-/// The same, second register.
-pub const BIAS_2: PhyReg = PhyReg::at(30);
+/// Analog bias, second register. Reserved; the vendor's drivers write 0.
+pub const BIAS_2: PhyReg<ReadWrite> = PhyReg::at(30);
