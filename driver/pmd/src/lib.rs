@@ -41,6 +41,7 @@ mod idle;
 mod ixgbe;
 mod mmio;
 mod nic;
+mod phy;
 mod port;
 mod queue;
 mod stats;

@@ -1,16 +1,16 @@
 //! The 82574: gigabit, copper.
 //!
-//! [`reset`] brings the card from anything to a known state, [`init`] from there to running, [`queues`] starts and stops its queues, [`phy`]
-//! establishes the link. Receive descriptors are the extended ones. Not done: MDI-X and downshift (the PHY's own settings are kept),
+//! [`reset`] brings the card from anything to a known state, [`init`] from there to running, [`queues`] starts and stops its queues, [`firmware`]
+//! shares PHY and NVM with the card's firmware. Receive descriptors are the extended ones. Not done: MDI-X and downshift (the PHY's own settings are kept),
 //! writing the NVM (a checksum that the firmware has left unfinished is not mended), packet split, transmit offloads, timestamps.
 //!
 //! A queue has no enable bit of its own. Stopping one receive queue stops the port's reception, stopping one transmit queue its
 //! transmission.
 
+mod firmware;
 mod init;
 mod interrupts;
 mod metadata;
-mod phy;
 mod queues;
 mod reset;
 mod stats;
@@ -90,7 +90,7 @@ impl Family for E1000e {
     }
 
     fn start_link<D: Device>(&self, mmio: &Mmio<D>) -> Result<()> {
-        phy::start_link(mmio)
+        firmware::start_link(mmio)
     }
 
     fn link<D: Device>(&self, mmio: &Mmio<D>) -> Link {

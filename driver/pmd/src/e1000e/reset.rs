@@ -4,7 +4,7 @@ use gannet_bus::Device;
 use gannet_spec::x82574::nvm;
 use gannet_spec::x82574::regs::*;
 
-use super::phy::{disown, own, owning};
+use super::firmware::{disown, own, owning};
 use super::queues::disable_master;
 use super::{init, interrupts};
 use crate::filter::MacAddress;
