@@ -1,9 +1,7 @@
 //! The cards that have a driver, by PCI id.
 
 use gannet_bus::pci::PciId;
-
-/// Intel's PCI vendor id.
-const INTEL: u16 = 0x8086;
+use gannet_spec::INTEL;
 
 /// A kind of card that Gannet drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +25,8 @@ pub struct Card {
 pub enum Pmd {
     /// 10 Gb/s: 82599, X540.
     Ixgbe,
+    /// 1 Gb/s: 82574.
+    E1000e,
 }
 
 impl Pmd {
@@ -34,6 +34,7 @@ impl Pmd {
     pub fn name(self) -> &'static str {
         match self {
             Pmd::Ixgbe => "ixgbe",
+            Pmd::E1000e => "e1000e",
         }
     }
 }
@@ -65,6 +66,8 @@ static CARDS: &[Card] = &[
     card(0x154F, "Intel 82599 10 GbE LS", Pmd::Ixgbe),
     card(0x1528, "Intel X540 10GBASE-T", Pmd::Ixgbe),
     card(0x1560, "Intel X540 10GBASE-T, one port", Pmd::Ixgbe),
+    tested(0x10D3, "Intel 82574L gigabit", Pmd::E1000e, "QEMU's e1000e"),
+    card(0x10F6, "Intel 82574LA gigabit", Pmd::E1000e),
 ];
 
 /// All cards that have a driver.

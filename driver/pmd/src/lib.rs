@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! Drivers: [`ixgbe`](crate::Port::probe) for the 82599. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
+//! Drivers ([`cards`]): ixgbe for the 82599, e1000e for the 82574. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
 //! `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
 
 #![forbid(unsafe_code)]
@@ -33,6 +33,7 @@
 mod cards;
 mod config;
 mod datapath;
+mod e1000e;
 mod error;
 mod family;
 mod filter;
@@ -40,6 +41,7 @@ mod idle;
 mod ixgbe;
 mod mmio;
 mod nic;
+mod phy;
 mod port;
 mod queue;
 mod stats;

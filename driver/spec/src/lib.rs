@@ -1,6 +1,7 @@
 //! Registers and descriptors of the network controllers Gannet drives.
 //!
-//! One folder a controller; beside them what several have in common: [`advanced`] descriptors, the registers of a [`phy`]. A register is a typed constant ([`Reg`], [`RegArray`]): offset, access, type of its value. The form
+//! One folder a controller; beside them what several have in common: [`advanced`] descriptors, the registers of a [`phy`]. A register is a
+//! typed constant ([`Reg`], [`RegArray`]): offset, access, type of its value. The form
 //! of a descriptor that the driver writes and the form that the card writes back are two types. There is no I/O here: the
 //! drivers (`gannet`) and the software cards (`gannet-sim`) both build on these constants, so each fact about the hardware is
 //! written down once.
@@ -12,6 +13,7 @@ mod reg;
 
 pub mod advanced;
 pub mod phy;
+pub mod x82574;
 pub mod x82576;
 pub mod x82599;
 

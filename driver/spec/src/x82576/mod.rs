@@ -10,4 +10,4 @@ pub mod names;
 pub mod nvm;
 pub mod regs;
 
-pub use chip::{Chip, DEVICES, Device, IvarPlace};
+pub use chip::{Chip, IvarPlace};
