@@ -25,11 +25,12 @@
 //! # }
 //! ```
 //!
-//! Drivers: [`ixgbe`](crate::Port::probe) for the 82599. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
+//! Drivers ([`Pmd`]): ixgbe for the 82599, igb for the 82576. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
 //! `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
 
 #![forbid(unsafe_code)]
 
+mod advanced;
 mod cards;
 mod config;
 mod datapath;
@@ -37,7 +38,9 @@ mod error;
 mod family;
 mod filter;
 mod idle;
+mod igb;
 mod ixgbe;
+mod lock;
 mod mmio;
 mod nic;
 mod port;

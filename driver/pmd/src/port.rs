@@ -18,6 +18,7 @@ use gannet_bus::{Condition, Device, DmaFault};
 use crate::cards::{self, Card};
 use crate::config::{Limits, PortConfig};
 use crate::filter::{Filter, MacAddress};
+use crate::igb::Igb;
 use crate::ixgbe::Ixgbe;
 use crate::nic::Nic;
 use crate::queue::Queues;
@@ -108,6 +109,7 @@ impl Port<Probed> {
             return Err(Error::Unsupported { port: device.name().into(), vendor: id.vendor, device: id.device });
         };
         let driver: Box<dyn Driver> = match card.driver {
+            cards::Pmd::Igb => Box::new(Nic::<D, Igb>::probe(device, card)?),
             cards::Pmd::Ixgbe => Box::new(Nic::<D, Ixgbe>::probe(device, card)?),
         };
         Ok(Port { driver, state: Probed(()) })
