@@ -1,15 +1,17 @@
-//! Port names: `sim:ixgbe,peer=gen,size=128`. The same in every program.
+//! Port names: `pci:0000:01:00.0`, `sim:ixgbe,peer=gen,size=128`. The same in every program.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use gannet_bus::sysfs::PciAddress;
 use gannet_sim::peer::capture::Timing;
 use gannet_sim::peer::impair::Faults;
 
 /// The kinds of ports and what can be said of them, for `--help`.
 pub const HELP: &str = "\
 Port names:
+  pci:ADDRESS      the card at this PCI address, bound to vfio-pci (see nicctl), as in pci:0000:01:00.0
   sim:ixgbe,peer=PEER[,KEY=VALUE...]   a software Intel 82599; PEER is the other end of its cable:
     gen            numbered 64-byte frames, checked at the generator where they end up
                    (size=64..1518, rate=FRAMES_PER_SECOND, count=FRAMES, flows=N)
@@ -26,10 +28,36 @@ Port names:
 #[derive(Debug, Clone, PartialEq)]
 pub struct PortName {
     text: String,
-    /// What is at the end of the software card's cable.
+    /// What it names.
+    pub kind: PortKind,
+}
+
+/// Kinds of ports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PortKind {
+    /// A card, through VFIO.
+    Pci(PciAddress),
+    /// A software card.
+    Software(Software),
+}
+
+/// A software card and its cable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Software {
+    /// What is at the other end of the cable.
     pub peer: PeerName,
     /// What is wrong with the cable; `None` for a good one.
     pub impair: Option<Impair>,
+}
+
+impl PortName {
+    /// What is at the end of a software card's cable; `None` for other ports.
+    pub fn peer(&self) -> Option<&PeerName> {
+        match &self.kind {
+            PortKind::Software(card) => Some(&card.peer),
+            PortKind::Pci(_) => None,
+        }
+    }
 }
 
 /// A peer of a software card.
@@ -125,10 +153,16 @@ impl<'a> Settings<'a> {
 
 fn parse(text: &str) -> Result<PortName, String> {
     let (kind, rest) = text.split_once(':').ok_or("a name starts with its kind, as in sim:ixgbe,peer=gen")?;
-    if kind != "sim" {
-        return Err(format!("unknown kind {kind:?}; there is: sim"));
-    }
-    let mut parts = rest.split(',');
+    let kind = match kind {
+        "pci" => PortKind::Pci(rest.parse().map_err(|why: gannet_bus::Error| why.to_string())?),
+        "sim" => PortKind::Software(parse_software(rest)?),
+        _ => return Err(format!("unknown kind {kind:?}; there are: pci, sim")),
+    };
+    Ok(PortName { text: text.to_owned(), kind })
+}
+
+fn parse_software(text: &str) -> Result<Software, String> {
+    let mut parts = text.split(',');
     match parts.next() {
         Some("ixgbe") => {}
         card => return Err(format!("no software card {:?}; there is: ixgbe", card.unwrap_or_default())),
@@ -140,7 +174,7 @@ fn parse(text: &str) -> Result<PortName, String> {
     let peer = parse_peer(peer, &mut settings)?;
     let impair = parse_impair(&mut settings)?;
     match settings.0.first() {
-        None => Ok(PortName { text: text.to_owned(), peer, impair }),
+        None => Ok(Software { peer, impair }),
         Some((key, _)) => Err(format!("{key:?} is unknown, given twice, or not for this peer")),
     }
 }
@@ -200,24 +234,37 @@ mod tests {
         text.parse::<PortName>().expect_err("no port name").to_string()
     }
 
+    fn software(text: &str) -> Software {
+        match text.parse::<PortName>().expect("a port name").kind {
+            PortKind::Software(card) => card,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
     #[test]
     fn names_are_read_as_the_help_says() {
-        let name: PortName = "sim:ixgbe,peer=gen,size=128,rate=1000,loss=5,seed=9".parse().unwrap();
-        assert_eq!(name.peer, PeerName::Generator { size: 128, rate: Some(1000), count: None, flows: 1 });
-        let impair = name.impair.expect("a bad cable");
+        let card = software("sim:ixgbe,peer=gen,size=128,rate=1000,loss=5,seed=9");
+        assert_eq!(card.peer, PeerName::Generator { size: 128, rate: Some(1000), count: None, flows: 1 });
+        let impair = card.impair.expect("a bad cable");
         assert_eq!((impair.faults.loss_ppm, impair.seed), (5, 9));
         let name: PortName = "sim:ixgbe,peer=pcap:a.pcap,record=b.pcapng".parse().unwrap();
         let (play, record) = (Some("a.pcap".into()), Some("b.pcapng".into()));
-        assert_eq!(name.peer, PeerName::Capture { play, record, timing: Timing::OnDemand });
+        assert_eq!(name.peer(), Some(&PeerName::Capture { play, record, timing: Timing::OnDemand }));
         assert_eq!(name.to_string(), "sim:ixgbe,peer=pcap:a.pcap,record=b.pcapng");
-        let name: PortName = "sim:ixgbe,peer=link:a".parse().unwrap();
-        assert_eq!((name.peer, name.impair), (PeerName::Link("a".into()), None));
+        let card = software("sim:ixgbe,peer=link:a");
+        assert_eq!((card.peer, card.impair), (PeerName::Link("a".into()), None));
+        for text in ["pci:0000:01:00.0", "pci:01:00.0"] {
+            let name: PortName = text.parse().unwrap();
+            let address = PciAddress { domain: 0, bus: 1, device: 0, function: 0 };
+            assert_eq!((name.to_string(), name.kind), (text.to_owned(), PortKind::Pci(address)));
+        }
     }
 
     #[test]
     fn what_is_wrong_with_a_name_is_said() {
         for (text, part) in [
             ("eth0", "starts with its kind"),
+            ("pci:eth0", "0000:01:00.0"),
             ("dpdk:0", "unknown kind \"dpdk\""),
             ("sim:e1000,peer=gen", "no software card \"e1000\""),
             ("sim:ixgbe", "peer=gen"),

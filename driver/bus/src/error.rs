@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::sysfs::PciAddress;
+use crate::vfio::Refusal;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A card cannot be had through VFIO.
+    #[error("{device}: {refusal}")]
+    Vfio {
+        /// Name of the device.
+        device: String,
+        /// Why, with the remedy.
+        refusal: Refusal,
+    },
     /// A setting that cannot work.
     #[error("{0}")]
     Invalid(String),
@@ -77,4 +86,4 @@ pub enum Error {
 }
 
 /// Shorthand of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,7 +1,7 @@
 //! What a core does when nothing arrives: poll on, or sleep until the card signals.
 //!
 //! ```text
-//!   frames ──► poll ──quiet for a while──► unmask, look once more, sleep ──signal──► mask ──► poll
+//!   frames ──► poll ──quiet for a while──► unmask, look once more, sleep ──signal──► mask, poll
 //! ```
 
 use std::os::fd::AsFd;
@@ -41,12 +41,28 @@ impl Sleeper {
         Sleeper { idle, quiet_since: None }
     }
 
-    /// After a round in which nothing moved: sleeps until one of `queues` has frames, if it is time for that, but not longer than `at_most`. Returns whether
-    /// it has slept.
+    /// After a round in which frames moved.
+    #[inline]
+    pub fn busy(&mut self) {
+        self.quiet_since = None;
+    }
+
+    /// After a round in which nothing moved: whether it is time to sleep.
+    #[inline]
+    pub fn is_due(&mut self) -> bool {
+        match self.idle {
+            Idle::Poll => false,
+            Idle::Adaptive => self.quiet_since.get_or_insert_with(Instant::now).elapsed() >= Self::LINGER,
+            Idle::Interrupt => true,
+        }
+    }
+
+    /// Sleeps until one of `queues` has frames, but not longer than `at_most`. Returns whether it has slept: not if frames have arrived
+    /// meanwhile, nor if a queue cannot signal.
     ///
     /// No frame is overlooked: the queues are looked at once more after they may signal.
-    pub fn rest(&mut self, queues: &mut [&mut RxQueue], at_most: Duration) -> bool {
-        if self.idle == Idle::Poll || self.lingers() || queues.iter().any(|queue| queue.driver.signal().is_none()) {
+    pub fn sleep(&mut self, queues: &mut [&mut RxQueue], at_most: Duration) -> bool {
+        if queues.iter().any(|queue| queue.driver.signal().is_none()) {
             return false;
         }
         for queue in queues.iter_mut() {
@@ -54,30 +70,21 @@ impl Sleeper {
         }
         let slept = !queues.iter().any(|queue| queue.has_frames());
         if slept {
-            sleep(queues, at_most);
+            wait(queues, at_most);
         }
         for queue in queues {
             queue.driver.mask_interrupt();
             if let Some(signal) = queue.driver.signal() {
-                // Taken back, or there was none.
+                // Takes it back; an error only means that there was none.
                 let _ = signal.read();
             }
         }
         slept
     }
-
-    /// After a round in which frames moved.
-    pub fn busy(&mut self) {
-        self.quiet_since = None;
-    }
-
-    fn lingers(&mut self) -> bool {
-        self.idle == Idle::Adaptive && self.quiet_since.get_or_insert_with(Instant::now).elapsed() < Self::LINGER
-    }
 }
 
 /// Waits for a signal of one of `queues`, at most `at_most`.
-fn sleep(queues: &[&mut RxQueue], at_most: Duration) {
+fn wait(queues: &[&mut RxQueue], at_most: Duration) {
     let mut signals: Vec<_> = queues
         .iter()
         .filter_map(|queue| queue.driver.signal())

@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use clap::Parser;
-use gannet::MAX_BURST;
+use clap::{Parser, ValueEnum};
+use gannet::{Idle, MAX_BURST};
 use gannet_apps::cores;
 use gannet_apps::port_name::{self, PortName};
+
+use crate::forward::Shared;
 
 /// Forwards every frame between pairs of ports: the first and the second, the third and the fourth, and so on.
 ///
@@ -41,11 +43,21 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value_t = 2048)]
     pub(crate) buffer_size: u16,
 
+    /// Receive and transmit queues of each port. Flows are spread over them (RSS), so several cores can forward for one pair of ports.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) queues: usize,
+
+    /// What a core does while nothing arrives: poll without end, sleep when it has been quiet for a while, or sleep at once. A
+    /// sleeping core is woken by the card's interrupt.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = IdleName::Poll)]
+    pub(crate) idle: IdleName,
+
     /// Stop after this many seconds [default: 5 in the demonstration; else when no peer has anything left to send, or at Ctrl-C].
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) duration: Option<Duration>,
 
-    /// Cores to forward on, one a pair of ports, as in 1,3-5 [default: the last ones].
+    /// Cores to forward on, as in 1,3-5: one a pair of ports at least, one for each queue of a pair at most [default: one a pair,
+    /// the last ones].
     #[arg(long, value_name = "LIST")]
     pub(crate) cores: Option<String>,
 
@@ -53,6 +65,24 @@ pub(crate) struct Arguments {
     /// to the standard output.)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// [`Idle`], as it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IdleName {
+    Poll,
+    Adaptive,
+    Interrupt,
+}
+
+impl From<IdleName> for Idle {
+    fn from(name: IdleName) -> Idle {
+        match name {
+            IdleName::Poll => Idle::Poll,
+            IdleName::Adaptive => Idle::Adaptive,
+            IdleName::Interrupt => Idle::Interrupt,
+        }
+    }
 }
 
 /// Descriptors that a ring may have.
@@ -65,6 +95,10 @@ const EXAMPLES: &str = "\
 Examples:
   l2fwd
       the demonstration
+  l2fwd --port pci:0000:01:00.0 --port pci:0000:02:00.0
+      two cards, bound to vfio-pci (nicctl doctor tells what is missing)
+  l2fwd --port pci:0000:01:00.0 --port pci:0000:02:00.0 --queues 4 --cores 2-5 --idle adaptive
+      on four cores, which sleep when there is nothing to do
   l2fwd --port sim:ixgbe,peer=pcap:in.pcap --port sim:ixgbe,peer=pcap:,record=out.pcapng
       every frame of in.pcap through two cards into out.pcapng
   l2fwd --port sim:ixgbe,peer=tap:gan0 --port sim:ixgbe,peer=tap:gan1
@@ -81,6 +115,7 @@ impl Arguments {
     /// The ports to open: those given, or the demonstration's.
     pub(crate) fn ports(&self) -> anyhow::Result<Vec<PortName>> {
         let given = self.port.len();
+        ensure!(given <= Shared::MAX_PORTS, "{given} --port given: {} are possible", Shared::MAX_PORTS);
         ensure!(
             given.is_multiple_of(2),
             "{given} --port given: ports are forwarded in pairs, add one or leave one out"
@@ -112,14 +147,19 @@ impl Arguments {
             let (least, most) = (BUFFER_SIZE.start(), BUFFER_SIZE.end());
             bail!("--buffer-size {}: {least} to {most} bytes are possible", self.buffer_size);
         }
+        ensure!(self.queues > 0, "--queues 0: a port has at least one");
         Ok(())
     }
 
-    /// The cores to forward on, one a pair.
+    /// The cores to forward on: as many as are named, but not more than there are queues; or one a pair.
     pub(crate) fn cores(&self, pairs: usize) -> anyhow::Result<Vec<usize>> {
         let mut cores = match &self.cores {
             Some(list) => cores::parse(list)?,
             None => cores::available()?,
+        };
+        let wanted = match &self.cores {
+            Some(_) => cores.len().min(pairs * self.queues),
+            None => pairs,
         };
         let named = if self.cores.is_some() { "--cores names" } else { "this process may use" };
         ensure!(
@@ -131,7 +171,7 @@ impl Arguments {
         if self.cores.is_none() {
             cores.drain(..cores.len() - pairs);
         }
-        cores.truncate(pairs);
+        cores.truncate(wanted);
         Ok(cores)
     }
 }

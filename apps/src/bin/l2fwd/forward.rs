@@ -1,10 +1,9 @@
 //! The loop that a core runs: receive on one port, send on the other, both ways.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gannet::{Burst, Packet, RxQueue, TxQueue};
+use gannet::{Burst, Idle, Packet, RxQueue, Sleeper, TxQueue};
 use gannet_apps::cores;
 use quanta::Clock;
 
@@ -14,22 +13,44 @@ const IDLE_ROUNDS: u32 = 64;
 /// Longest time to get the last packets out.
 const DRAIN: Duration = Duration::from_millis(100);
 
+/// Longest sleep: then the core looks for orders, and brings home what has been sent meanwhile.
+const SLEEP: Duration = Duration::from_millis(100);
+
 /// One way: from a port's receive queue to its partner's transmit queue.
 pub(crate) struct Direction {
-    pub(crate) rx: RxQueue,
-    pub(crate) tx: TxQueue,
+    /// Numbers of the ports.
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// `None` once the port has been given up.
+    pub(crate) rx: Option<RxQueue>,
+    pub(crate) tx: Option<TxQueue>,
     pub(crate) burst: Burst,
-    /// Packets that could not be sent before the end.
+    /// Packets that could not be sent before the end, or because their way out was gone.
     pub(crate) abandoned: u64,
 }
 
 /// What the cores and the main thread share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// Set by the main thread: finish.
-    pub(crate) stop: AtomicBool,
+    /// Written by the main thread: bit n, give port n up; [`Shared::STOP`], finish.
+    orders: AtomicU64,
     /// Microseconds from the start of the program to the first packet handed to a card, 0 before.
     pub(crate) first_us: AtomicU64,
+}
+
+impl Shared {
+    /// Most ports there can be.
+    pub(crate) const MAX_PORTS: usize = 62;
+
+    const STOP: u64 = 1 << 63;
+
+    pub(crate) fn stop(&self) {
+        self.orders.fetch_or(Self::STOP, Ordering::Relaxed);
+    }
+
+    pub(crate) fn give_up(&self, port: usize) {
+        self.orders.fetch_or(1 << port, Ordering::Relaxed);
+    }
 }
 
 /// What a core does.
@@ -37,6 +58,7 @@ pub(crate) struct Shared {
 pub(crate) struct Task {
     pub(crate) core: usize,
     pub(crate) mac_swap: bool,
+    pub(crate) idle: Idle,
     pub(crate) started: Instant,
 }
 
@@ -47,26 +69,41 @@ pub(crate) struct Measured {
     pub(crate) driver_cycles: u64,
     /// Packets sent meanwhile.
     pub(crate) packets: u64,
+    /// Times that the core slept.
+    pub(crate) sleeps: u64,
 }
 
 /// Forwards until told to stop, then gets the last packets out.
-pub(crate) fn forward(mut directions: [Direction; 2], task: Task, shared: &Arc<Shared>) -> ([Direction; 2], Measured) {
+pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Shared) -> (Vec<Direction>, Measured) {
     if let Err(why) = cores::pin(task.core) {
         tracing::warn!("{why:#}");
     }
     let clock = Clock::new();
     let mut measured = Measured::default();
-    let mut idle = 0;
-    while !shared.stop.load(Ordering::Relaxed) {
+    let mut sleeper = Sleeper::new(task.idle);
+    let (mut idle, mut obeyed) = (0, 0);
+    loop {
+        let orders = shared.orders.load(Ordering::Relaxed);
+        if orders != obeyed {
+            if orders & Shared::STOP != 0 {
+                break;
+            }
+            directions.iter_mut().for_each(|direction| direction.give_up(orders));
+            obeyed = orders;
+        }
         let mut moved = 0;
         for direction in &mut directions {
             moved += direction.turn(task.mac_swap, &clock, &mut measured);
         }
         if moved > 0 {
             idle = 0;
+            sleeper.busy();
             if shared.first_us.load(Ordering::Relaxed) == 0 && measured.packets > 0 {
                 shared.first_us.store(task.started.elapsed().as_micros() as u64, Ordering::Relaxed);
             }
+        } else if sleeper.is_due() {
+            let mut queues: Vec<&mut RxQueue> = directions.iter_mut().filter_map(|way| way.rx.as_mut()).collect();
+            measured.sleeps += u64::from(sleeper.sleep(&mut queues, SLEEP));
         } else {
             idle += 1;
             if idle >= IDLE_ROUNDS {
@@ -86,14 +123,17 @@ impl Direction {
     fn turn(&mut self, mac_swap: bool, clock: &Clock, measured: &mut Measured) -> usize {
         let old = self.burst.len();
         let mut start = clock.raw();
-        let received = self.rx.receive(&mut self.burst);
+        let received = self.rx.as_mut().map_or(0, |rx| rx.receive(&mut self.burst));
         let mut cycles = 0;
         if mac_swap {
             cycles = clock.raw() - start;
             self.burst[old..].iter_mut().for_each(swap_macs);
             start = clock.raw();
         }
-        let sent = self.tx.send(&mut self.burst);
+        let sent = match &mut self.tx {
+            Some(tx) => tx.send(&mut self.burst),
+            None => self.abandon(),
+        };
         cycles += clock.raw() - start;
         if received + sent > 0 {
             measured.driver_cycles += cycles;
@@ -102,15 +142,36 @@ impl Direction {
         received + sent
     }
 
+    /// Drops the queues of ports that are to be given up: bit n of `ports` stands for port n.
+    #[cold]
+    fn give_up(&mut self, ports: u64) {
+        if ports >> self.from & 1 != 0 {
+            self.rx = None;
+        }
+        if ports >> self.to & 1 != 0 {
+            self.tx = None;
+        }
+    }
+
+    /// Drops what cannot go anywhere any more. Returns 0: nothing was sent.
+    #[cold]
+    fn abandon(&mut self) -> usize {
+        self.abandoned += self.burst.len() as u64;
+        self.burst.clear();
+        0
+    }
+
     /// Sends what is left in the burst, and brings the buffers of sent packets home.
     fn drain(&mut self) {
         let until = Instant::now() + DRAIN;
-        while (!self.burst.is_empty() || self.tx.stats().in_ring > 0) && Instant::now() < until {
-            self.tx.send(&mut self.burst);
+        while let Some(tx) = &mut self.tx
+            && (!self.burst.is_empty() || tx.stats().in_ring > 0)
+            && Instant::now() < until
+        {
+            tx.send(&mut self.burst);
             std::thread::yield_now();
         }
-        self.abandoned = self.burst.len() as u64;
-        self.burst.clear();
+        self.abandon();
     }
 }
 

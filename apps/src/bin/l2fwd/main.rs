@@ -1,7 +1,7 @@
 //! l2fwd: forwards every frame between pairs of ports.
 //!
 //! ```text
-//!   port 0 ◄──► port 1      port 2 ◄──► port 3      ...      one core a pair
+//!   port 0 ◄──► port 1      port 2 ◄──► port 3      ...      one core a pair, or one a queue of each pair
 //! ```
 //!
 //! [`cli`] reads the command line, [`forward`] is the loop that the cores run, [`run`] starts and stops everything, [`report`] says
@@ -13,6 +13,8 @@ mod cli;
 mod forward;
 mod report;
 mod run;
+mod running;
+mod tally;
 
 use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;

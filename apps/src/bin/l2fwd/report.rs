@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use gannet::{Pool, PortStats};
 use gannet_apps::port_name::{PeerName, PortName};
@@ -11,46 +10,8 @@ use gannet_sim::peer::capture::CaptureStatus;
 use serde::Serialize;
 
 use crate::forward::{Measured, Shared};
-use crate::run::Running;
-
-/// Packets that each port has sent, at a moment or between two.
-#[derive(Debug, Clone)]
-pub(crate) struct Tally {
-    pub(crate) at: Instant,
-    seconds: f64,
-    /// By receiving port: what its partner has sent.
-    forwarded: Vec<u64>,
-}
-
-impl Tally {
-    pub(crate) fn now(running: &[Running]) -> Tally {
-        let sent = |port: &Running| port.control.tx_stats().map(|queue| queue.packets).sum();
-        let forwarded = (0..running.len()).map(|from| sent(&running[from ^ 1])).collect();
-        Tally { at: Instant::now(), seconds: 0.0, forwarded }
-    }
-
-    pub(crate) fn since(&self, earlier: &Tally) -> Tally {
-        let forwarded = self.forwarded.iter().zip(&earlier.forwarded).map(|(now, then)| now - then).collect();
-        Tally { at: self.at, seconds: self.at.saturating_duration_since(earlier.at).as_secs_f64(), forwarded }
-    }
-
-    pub(crate) fn packets(&self) -> u64 {
-        self.forwarded.iter().sum()
-    }
-
-    pub(crate) fn seconds(&self) -> f64 {
-        self.seconds
-    }
-
-    /// Packets a second, by receiving port.
-    pub(crate) fn rates(&self) -> impl Iterator<Item = f64> + '_ {
-        self.forwarded.iter().map(|&packets| rate(packets, self.seconds))
-    }
-}
-
-fn rate(packets: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { packets as f64 / seconds } else { 0.0 }
-}
+use crate::running::{Counters, Running};
+use crate::tally::{Tally, rate};
 
 /// The buffers of the pool, by place. They add up to `total`.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -66,8 +27,8 @@ pub(crate) struct Buffers {
 impl Buffers {
     pub(crate) fn count(pool: &Pool, running: &[Running]) -> Buffers {
         let census = pool.census();
-        let rx_rings = running.iter().flat_map(|port| port.control.rx_stats()).map(|queue| queue.in_ring).sum();
-        let tx_rings = running.iter().flat_map(|port| port.control.tx_stats()).map(|queue| queue.in_ring).sum();
+        let (rx_rings, tx_rings) =
+            running.iter().map(Running::in_rings).fold((0, 0), |(rx, tx), of| (rx + of.0, tx + of.1));
         Buffers {
             total: census.total,
             pool: census.ring,
@@ -89,8 +50,36 @@ struct Way {
     forwarded: u64,
     pps: f64,
     lost: u64,
+    /// What only the other end of a software card's cable can tell; 0 for cards.
     reordered: u64,
     corrupted: u64,
+}
+
+/// A port, for itself.
+#[derive(Debug, Serialize)]
+struct PortReport {
+    name: String,
+    /// Packets that each of its queues has received.
+    rx_queues: Vec<u64>,
+    /// Packets that each of its queues has been given to send.
+    tx_queues: Vec<u64>,
+    /// What the card counted.
+    card_rx_packets: u64,
+    card_tx_packets: u64,
+    card_rx_missed: u64,
+}
+
+impl PortReport {
+    fn new(port: &Running, counters: &Counters) -> PortReport {
+        PortReport {
+            name: port.name.clone(),
+            rx_queues: counters.rx.iter().map(|queue| queue.packets).collect(),
+            tx_queues: counters.tx.iter().map(|queue| queue.packets).collect(),
+            card_rx_packets: counters.card.rx_packets,
+            card_tx_packets: counters.card.tx_packets,
+            card_rx_missed: counters.card.rx_missed,
+        }
+    }
 }
 
 /// Frames that were dropped on the way, by reason. All of them are also `lost`.
@@ -124,7 +113,7 @@ struct Captures {
 impl Captures {
     fn count(running: &[Running]) -> Captures {
         let sum = |of: fn(&CaptureStatus) -> &AtomicU64| {
-            running.iter().flat_map(|port| &port.cable.capture).map(|status| of(status).load(Ordering::Relaxed)).sum()
+            captures(running).map(|status| of(status).load(Ordering::Relaxed)).sum()
         };
         Captures {
             not_played: sum(|status| &status.skipped),
@@ -132,6 +121,11 @@ impl Captures {
             padded: sum(|status| &status.padded),
         }
     }
+}
+
+/// The capture files of all ports that have some.
+fn captures(running: &[Running]) -> impl Iterator<Item = &Arc<CaptureStatus>> {
+    running.iter().filter_map(|port| port.cable.as_ref()?.capture.as_ref())
 }
 
 /// The final report.
@@ -148,6 +142,9 @@ pub(crate) struct Report {
     buffers: Buffers,
     buffers_while_running: Buffers,
     ways: Vec<Way>,
+    ports: Vec<PortReport>,
+    /// Times that a core slept until a card woke it, or to look for orders.
+    sleeps: u64,
     drops: Drops,
     /// Times that a receive ring could not be refilled because the pool was empty.
     no_buffers: u64,
@@ -167,14 +164,13 @@ impl Report {
         abandoned: u64,
         shared: &Shared,
     ) -> Report {
-        let stats: Vec<PortStats> = running.iter_mut().map(|port| port.control.stats()).collect();
-        let ways: Vec<Way> = (0..running.len()).map(|from| way(from, names, tally, running)).collect();
+        let counters: Vec<Counters> = running.iter_mut().map(Running::counters).collect();
+        let ways: Vec<Way> = (0..running.len()).map(|from| way(from, names, tally, running, &counters)).collect();
         let sum = |of: fn(&Way) -> u64| ways.iter().map(of).sum();
         let first_us = shared.first_us.load(Ordering::Relaxed);
-        let forwarded = running.iter().flat_map(|port| port.control.tx_stats()).map(|queue| queue.packets).sum();
         Report {
             seconds: tally.seconds(),
-            forwarded,
+            forwarded: running.iter().map(Running::forwarded).sum(),
             forwarded_pps: rate(tally.packets(), tally.seconds()),
             lost: sum(|way| way.lost),
             reordered: sum(|way| way.reordered),
@@ -185,12 +181,14 @@ impl Report {
             buffers: Buffers::default(),
             buffers_while_running: Buffers::default(),
             ways,
-            drops: drops(&stats, running, abandoned),
-            no_buffers: running.iter().flat_map(|port| port.control.rx_stats()).map(|queue| queue.no_buffers).sum(),
+            ports: running.iter().zip(&counters).map(|(port, counters)| PortReport::new(port, counters)).collect(),
+            sleeps: measured.sleeps,
+            drops: drops(&counters, running, abandoned),
+            no_buffers: running.iter().map(Running::starved).sum(),
             page_size: "",
-            problems: running.iter().flat_map(card_problems).collect(),
+            problems: running.iter_mut().flat_map(card_problems).collect(),
             captures: Captures::count(running),
-            captures_read: running.iter().filter_map(|port| port.cable.capture.clone()).collect(),
+            captures_read: captures(running).cloned().collect(),
         }
     }
 
@@ -281,24 +279,33 @@ impl Report {
     }
 }
 
-fn way(from: usize, names: &[PortName], tally: &Tally, running: &[Running]) -> Way {
+fn way(from: usize, names: &[PortName], tally: &Tally, running: &[Running], counters: &[Counters]) -> Way {
     let to = from ^ 1;
-    let (source, target) = (&running[from].cable.stats, &running[to].cable.stats);
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let offered = count(&source.offered);
-    let (reordered, corrupted) = (count(&target.reordered), count(&target.corrupted));
-    // A generator knows its partner's frames; what else it receives, or receives damaged, is not what was sent.
-    let intact = match names[to].peer {
-        PeerName::Generator { .. } => {
-            count(&target.accepted).saturating_sub(count(&target.foreign)).saturating_sub(corrupted)
+    let offered = match &running[from].cable {
+        Some(cable) => count(&cable.stats.offered),
+        None => counters[from].offered(),
+    };
+    let (intact, reordered, corrupted) = match &running[to].cable {
+        Some(cable) => {
+            let target = &cable.stats;
+            let (accepted, corrupted) = (count(&target.accepted), count(&target.corrupted));
+            // A generator knows its partner's frames; what else it receives, or receives damaged, is not what was sent.
+            let intact = match names[to].peer() {
+                Some(PeerName::Generator { .. }) => {
+                    accepted.saturating_sub(count(&target.foreign)).saturating_sub(corrupted)
+                }
+                _ => accepted.saturating_sub(count(&target.dropped)),
+            };
+            (intact, count(&target.reordered), corrupted)
         }
-        _ => count(&target.accepted).saturating_sub(count(&target.dropped)),
+        None => (counters[to].sent(), 0, 0),
     };
     Way {
         from: names[from].to_string(),
         to: names[to].to_string(),
         offered,
-        forwarded: running[to].control.tx_stats().map(|queue| queue.packets).sum(),
+        forwarded: running[to].forwarded(),
         pps: tally.rates().nth(from).unwrap_or_default(),
         lost: offered.saturating_sub(intact),
         reordered,
@@ -306,10 +313,11 @@ fn way(from: usize, names: &[PortName], tally: &Tally, running: &[Running]) -> W
     }
 }
 
-fn drops(stats: &[PortStats], running: &[Running], abandoned: u64) -> Drops {
-    let card = |of: fn(&PortStats) -> u64| stats.iter().map(of).sum();
-    let rx: Vec<_> = running.iter().flat_map(|port| port.control.rx_stats()).collect();
-    let tx: Vec<_> = running.iter().flat_map(|port| port.control.tx_stats()).collect();
+fn drops(counters: &[Counters], running: &[Running], abandoned: u64) -> Drops {
+    let card = |of: fn(&PortStats) -> u64| counters.iter().map(|port| of(&port.card)).sum();
+    let rx: Vec<_> = counters.iter().flat_map(|port| &port.rx).collect();
+    let tx: Vec<_> = counters.iter().flat_map(|port| &port.tx).collect();
+    let cables = running.iter().filter_map(|port| port.cable.as_ref());
     Drops {
         missed: card(|port| port.rx_missed),
         no_descriptor: card(|port| port.rx_no_descriptor),
@@ -321,15 +329,16 @@ fn drops(stats: &[PortStats], running: &[Running], abandoned: u64) -> Drops {
         unsendable: tx.iter().map(|queue| queue.unmapped + queue.invalid).sum(),
         unsent: tx.iter().map(|queue| queue.unsent).sum(),
         abandoned,
-        by_the_peer: running.iter().map(|port| port.cable.stats.dropped.load(Ordering::Relaxed)).sum(),
+        by_the_peer: cables.map(|cable| cable.stats.dropped.load(Ordering::Relaxed)).sum(),
     }
 }
 
-/// What a software card complains of: mistakes of the driver, which hardware would punish silently.
-fn card_problems(port: &Running) -> Vec<String> {
-    let name = &port.control.info().name;
-    let probe = &port.cable.probe;
-    let violations = probe.violations().into_iter().map(|violation| format!("{name}: {violation:?}"));
-    let faults = probe.dma_faults().into_iter().map(|fault| format!("{name}: {fault:?}"));
-    violations.chain(faults).collect()
+/// What went wrong with a port's card. Of a software card also the mistakes of the driver, which hardware would punish silently.
+fn card_problems(port: &mut Running) -> Vec<String> {
+    let mut problems = std::mem::take(&mut port.problems);
+    let faults = port.control().map(|control| control.dma_faults()).unwrap_or_default();
+    problems.extend(faults.iter().map(|fault| format!("{}: {fault}", port.name)));
+    let violations = port.cable.iter().flat_map(|cable| cable.probe.violations());
+    problems.extend(violations.map(|violation| format!("{}: {violation:?}", port.name)));
+    problems
 }

@@ -7,20 +7,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use gannet::{Burst, Control, Filter, Link, Pool, PoolOptions, PortConfig, Queues};
-use gannet_apps::ports::{self, Cable, Hold};
+use gannet::{Burst, Control, Filter, Idle, Link, Pool, PoolOptions, PortConfig, Queues, RxInterrupts};
+use gannet_apps::ports::{self, Hold};
 use gannet_sim::peer::PeerStats;
 use gannet_sim::x82599::Engine;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::Arguments;
 use crate::forward::{Direction, Measured, Shared, Task, forward};
-use crate::report::{Buffers, Report, Tally};
+use crate::report::{Buffers, Report};
+use crate::running::Running;
+use crate::tally::Tally;
 
 /// Longest wait for a link. The card's own bound is 9 s.
 const LINK_PATIENCE: Duration = Duration::from_secs(9);
 /// How often the main thread looks around.
 const TICK: Duration = Duration::from_millis(5);
+/// The same where all ports are cards: their links, and whether they are there.
+const SLOW_TICK: Duration = Duration::from_millis(50);
 /// Quiet time after which all that was sent has arrived.
 const QUIET: Duration = Duration::from_millis(50);
 /// The same where frames are missing: they are lost, or a core has not had its turn for long.
@@ -30,18 +34,12 @@ const QUIET_PATIENCE: Duration = Duration::from_secs(2);
 /// Buffers for the application to hold, above all rings, caches and bursts.
 const SPARE_BUFFERS: u32 = 512;
 
-/// A started port, seen by the main thread.
-pub(crate) struct Running {
-    pub(crate) control: Control,
-    pub(crate) cable: Cable,
-}
-
 /// Runs the program and says how it went.
 pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Report> {
     arguments.check()?;
     let names = arguments.ports()?;
     let cores = arguments.cores(names.len() / 2)?;
-    let pool = make_pool(arguments, names.len() as u32)?;
+    let pool = make_pool(arguments, names.len() as u32, cores.len() as u32)?;
     let opened = ports::open(&names)?;
     // Not before: opening a named pipe waits for its other end, and Ctrl-C must end that too.
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -49,53 +47,48 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         signal_hook::flag::register(signal, interrupted.clone()).context("catching Ctrl-C")?;
     }
     // Nothing arrives before there is somebody to take it.
-    opened.cables.iter().for_each(|cable| cable.hold(Hold::On));
+    opened.cables.iter().flatten().for_each(|cable| cable.hold(Hold::On));
     let engine = Engine::spawn(opened.nics);
     let mut running = Vec::new();
     let mut queues = Vec::new();
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
-        let mut config = PortConfig::new(&pool, arguments.ring);
-        config.filter = Filter::promiscuous();
+        let config = port_config(arguments, &pool);
         let (control, ends) = port.configure(config).and_then(|port| port.start()).map_err(with_option)?;
-        running.push(Running { control, cable });
+        running.push(Running::new(control, cable));
         queues.push(ends);
     }
-    for port in &running {
-        wait_for_link(&port.control, &interrupted)?;
+    for port in running.iter().filter(|port| port.cable.is_some()) {
+        wait_for_link(port.control().expect("it has just been started"), &interrupted)?;
     }
 
     let shared = Arc::new(Shared::default());
-    let workers: Vec<_> = pair_up(queues, arguments.burst)
-        .into_iter()
-        .zip(cores)
-        .map(|(directions, core)| {
-            let task = Task { core, mac_swap: arguments.mac_swap, started };
+    let workers: Vec<_> = cores
+        .iter()
+        .zip(deal_out(pair_up(queues, arguments.burst), cores.len()))
+        .map(|(&core, directions)| {
+            let task = Task { core, mac_swap: arguments.mac_swap, idle: arguments.idle.into(), started };
             let shared = shared.clone();
             thread::spawn(move || forward(directions, task, &shared))
         })
         .collect();
-    for port in &running {
-        port.cable.hold(Hold::Off);
-    }
-    let tally = watch(arguments, &running, &interrupted);
+    running.iter().filter_map(|port| port.cable.as_ref()).for_each(|cable| cable.hold(Hold::Off));
+    let tally = watch(arguments, &mut running, &shared, &interrupted);
     let while_running = Buffers::count(&pool, &running);
-    shared.stop.store(true, Ordering::Relaxed);
+    shared.stop();
 
     let mut measured = Measured::default();
     let mut abandoned = 0;
-    let mut queues = Vec::new();
     for worker in workers {
+        // Dropping the queues stops them: what they still send, and what they cannot, is counted before the report.
         let Ok((directions, by_core)) = worker.join() else { bail!("a forwarding core panicked") };
         measured.driver_cycles += by_core.driver_cycles;
         measured.packets += by_core.packets;
+        measured.sleeps += by_core.sleeps;
         abandoned += directions.iter().map(|direction| direction.abandoned).sum::<u64>();
-        queues.extend(take_apart(directions));
     }
-    // Dropping the queues stops them: what they still send, and what they cannot, is counted before the report.
-    drop(queues);
     let mut report = Report::new(&names, &tally, &mut running, measured, abandoned, &shared);
-    for port in running {
-        if let Err(why) = port.control.stop(Queues { rx: Vec::new(), tx: Vec::new() }) {
+    for control in running.into_iter().filter_map(Running::into_control) {
+        if let Err(why) = control.stop(Queues { rx: Vec::new(), tx: Vec::new() }) {
             report.problems.push(why.to_string());
         }
     }
@@ -105,10 +98,22 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     Ok(report)
 }
 
-fn make_pool(arguments: &Arguments, ports: u32) -> anyhow::Result<Pool> {
+fn port_config(arguments: &Arguments, pool: &Pool) -> PortConfig {
+    let mut config = PortConfig::new(pool, arguments.ring);
+    config.rx = vec![config.rx[0].clone(); arguments.queues];
+    config.tx = vec![config.tx[0].clone(); arguments.queues];
+    config.filter = Filter::promiscuous();
+    if Idle::from(arguments.idle) != Idle::Poll {
+        config.rx_interrupts = RxInterrupts::On;
+    }
+    config
+}
+
+fn make_pool(arguments: &Arguments, ports: u32, cores: u32) -> anyhow::Result<Pool> {
     let defaults = PoolOptions::default();
-    let workers = ports / 2 + 1;
-    let needed = ports * (2 * arguments.ring + arguments.burst as u32) + workers * defaults.cache + SPARE_BUFFERS;
+    let workers = cores + 1;
+    let lanes = ports * arguments.queues as u32;
+    let needed = lanes * (2 * arguments.ring + arguments.burst as u32) + workers * defaults.cache + SPARE_BUFFERS;
     let buffers = arguments.buffers.unwrap_or(needed);
     let options = PoolOptions { buffers, data_room: arguments.buffer_size, ..defaults };
     Pool::new(&options).context("packet memory")
@@ -138,38 +143,54 @@ fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<
     Ok(())
 }
 
-/// Ports 0 and 1, 2 and 3, ...: what one receives the other sends.
+/// Ports 0 and 1, 2 and 3, ...: what one receives on a queue the other sends on the queue of the same number.
 fn pair_up(queues: Vec<Queues>, burst: usize) -> Vec<[Direction; 2]> {
     let mut pairs = Vec::new();
-    let mut queues = queues.into_iter().map(|mut queues| (queues.rx.pop(), queues.tx.pop()));
-    while let (Some((Some(rx0), Some(tx0))), Some((Some(rx1), Some(tx1)))) = (queues.next(), queues.next()) {
-        let direction = |rx, tx| Direction { rx, tx, burst: Burst::new(burst), abandoned: 0 };
-        pairs.push([direction(rx0, tx1), direction(rx1, tx0)]);
+    let mut ports = (0..).zip(queues);
+    while let (Some((a, at_a)), Some((b, at_b))) = (ports.next(), ports.next()) {
+        let direction = |from, to, rx, tx| Direction {
+            from,
+            to,
+            rx: Some(rx),
+            tx: Some(tx),
+            burst: Burst::new(burst),
+            abandoned: 0,
+        };
+        let there = at_a.rx.into_iter().zip(at_b.tx).map(|(rx, tx)| direction(a, b, rx, tx));
+        let back = at_b.rx.into_iter().zip(at_a.tx).map(|(rx, tx)| direction(b, a, rx, tx));
+        pairs.extend(there.zip(back).map(|(there, back)| [there, back]));
     }
     pairs
 }
 
-/// The queues of both ports of a pair.
-fn take_apart([there, back]: [Direction; 2]) -> [Queues; 2] {
-    [Queues { rx: vec![there.rx], tx: vec![back.tx] }, Queues { rx: vec![back.rx], tx: vec![there.tx] }]
+/// Spreads the queues of all pairs over `cores` cores.
+fn deal_out(pairs: Vec<[Direction; 2]>, cores: usize) -> Vec<Vec<Direction>> {
+    let mut hands: Vec<Vec<Direction>> = (0..cores).map(|_| Vec::new()).collect();
+    for (turn, pair) in pairs.into_iter().enumerate() {
+        hands[turn % cores].extend(pair);
+    }
+    hands
 }
 
 /// Waits for the end, printing statistics, then has the peers stop and waits until all is quiet.
-fn watch(arguments: &Arguments, running: &[Running], interrupted: &AtomicBool) -> Tally {
+fn watch(arguments: &Arguments, running: &mut [Running], shared: &Shared, interrupted: &AtomicBool) -> Tally {
     const EVERY: Duration = Duration::from_secs(1);
     let begin = Tally::now(running);
     let deadline = arguments.duration().map(|duration| begin.at + duration);
     let mut last = begin.clone();
     let mut live = LiveLine::new(arguments.json);
+    // Cards have no end to be noticed at once.
+    let tick = if running.iter().all(|port| port.cable.is_none()) { SLOW_TICK } else { TICK };
     let mut quiet_since = Instant::now();
     let mut seen = begin.packets();
     loop {
-        thread::sleep(TICK);
+        thread::sleep(tick);
+        look_after(running, shared, &mut live);
         let now = Tally::now(running);
         if now.packets() != seen {
             (seen, quiet_since) = (now.packets(), now.at);
         }
-        let finished = running.iter().all(|port| port.cable.is_finished());
+        let finished = running.iter().all(is_finished);
         let ended = finished && now.at - quiet_since >= quiet(running);
         if ended || interrupted.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| now.at >= deadline) {
             // A run that ended by itself was busy until it went quiet.
@@ -187,11 +208,38 @@ fn watch(arguments: &Arguments, running: &[Running], interrupted: &AtomicBool) -
     }
 }
 
+/// Whether a port has nothing more to offer, ever.
+fn is_finished(port: &Running) -> bool {
+    match &port.cable {
+        Some(cable) => cable.is_finished(),
+        None => port.control().is_none(),
+    }
+}
+
+/// Says what has become of links, and gives up cards that are gone or wanted back.
+fn look_after(running: &mut [Running], shared: &Shared, live: &mut LiveLine) {
+    for (number, port) in running.iter_mut().enumerate() {
+        if let Some(link) = port.link_change() {
+            live.event(&match link {
+                Link::Up { mbps } => format!("port {number} ({}): link up, {mbps} Mb/s", port.name),
+                Link::Down => format!("port {number} ({}): link down", port.name),
+            });
+        }
+        if let Some(reason) = port.reason_to_leave() {
+            shared.give_up(number);
+            port.leave(reason);
+            live.event(&format!("port {number} ({}): {reason}: given up, the others go on", port.name));
+        }
+    }
+}
+
 /// Has the peers offer nothing more, and waits until what is on its way has arrived.
 fn settle(running: &[Running]) {
-    for port in running {
-        port.cable.hold(Hold::On);
+    if running.iter().any(|port| port.cable.is_none()) {
+        // Others send to a card as they please: there is no quiet to wait for.
+        return;
     }
+    running.iter().filter_map(|port| port.cable.as_ref()).for_each(|cable| cable.hold(Hold::On));
     let start = Instant::now();
     let (mut seen, mut since) = (Tally::now(running).packets(), start);
     while since.elapsed() < quiet(running) && start.elapsed() < QUIET_PATIENCE {
@@ -205,9 +253,10 @@ fn settle(running: &[Running]) {
 
 /// How long it must be quiet until no more is on its way.
 fn quiet(running: &[Running]) -> Duration {
-    let count = |port: &Running, of: fn(&PeerStats) -> &AtomicU64| of(&port.cable.stats).load(Ordering::Relaxed);
-    let arrived =
-        |from: usize| count(&running[from ^ 1], |peer| &peer.accepted) >= count(&running[from], |peer| &peer.offered);
+    let count = |port: usize, of: fn(&PeerStats) -> &AtomicU64| {
+        running[port].cable.as_ref().map_or(0, |cable| of(&cable.stats).load(Ordering::Relaxed))
+    };
+    let arrived = |from: usize| count(from ^ 1, |peer| &peer.accepted) >= count(from, |peer| &peer.offered);
     if (0..running.len()).all(arrived) { QUIET } else { QUIET_BUT_INCOMPLETE }
 }
 
@@ -230,13 +279,21 @@ impl LiveLine {
         for (from, rate) in second.rates().enumerate() {
             line += &format!("   {from}->{} {:7.3} Mpps", from ^ 1, rate / 1e6);
         }
-        let starved: u64 = running.iter().flat_map(|port| port.control.rx_stats()).map(|queue| queue.no_buffers).sum();
+        let starved: u64 = running.iter().map(Running::starved).sum();
         if starved > 0 {
             line += &format!("   no buffers {starved}x");
         }
         let (start, end) = if self.terminal { ("\r\x1b[K", "") } else { ("", "\n") };
         // A closed pipe is no reason to stop forwarding.
         let _ = write!(stderr(), "{start}{line}{end}").and_then(|()| stderr().flush());
+    }
+
+    /// A line of its own for something that has happened.
+    fn event(&mut self, text: &str) {
+        if self.show {
+            let start = if self.terminal { "\r\x1b[K" } else { "" };
+            let _ = writeln!(stderr(), "{start}{text}");
+        }
     }
 
     fn end(&mut self) {

@@ -1,14 +1,12 @@
-//! From names to ports: makes the software cards, plugs their cables, probes them all at once.
+//! Software cards: what is at the other end of their cables.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 
-use anyhow::{Context, bail, ensure};
-use gannet::{Port, Probed};
+use anyhow::{bail, ensure};
 use gannet_sim::SimDevice;
 use gannet_sim::peer::capture::{Capture, CaptureOptions, CaptureStatus};
 use gannet_sim::peer::echo::Echo;
@@ -20,7 +18,7 @@ use gannet_sim::peer::tap::{Tap, TapOptions};
 use gannet_sim::peer::{Peer, PeerStats};
 use gannet_sim::x82599::{self, Nic, NicOptions, Probe};
 
-use crate::port_name::{PeerName, PortName};
+use crate::port_name::{PeerName, PortName, Software};
 
 /// Frames that an echo or a link holds.
 const CABLE_FRAMES: NonZeroUsize = NonZeroUsize::new(1024).expect("not 0");
@@ -61,47 +59,46 @@ impl Cable {
     }
 }
 
-/// Ports that have been probed, in the order of their names.
-pub struct Opened {
-    /// The ports.
-    pub ports: Vec<Port<Probed>>,
-    /// Their cables.
-    pub cables: Vec<Cable>,
-    /// The software cards, to be run.
-    pub nics: Vec<Nic>,
+/// Makes software cards, of which some know each other.
+pub(super) struct Workshop {
+    /// By port, the one whose frames arrive at its generator.
+    expected: Vec<usize>,
+    /// Ends of links that wait for their other port.
+    links: Links,
 }
 
-/// Opens and probes ports.
-///
-/// # Errors
-/// A peer that cannot be had, or a card that does not come up.
-pub fn open(names: &[PortName]) -> anyhow::Result<Opened> {
-    check_files(names)?;
-    let expected = (0..names.len()).map(|index| expected_stream(index, names)).collect::<Result<Vec<_>, _>>()?;
-    let mut links = HashMap::new();
-    let (mut devices, mut cables, mut nics) = (Vec::new(), Vec::new(), Vec::new());
-    for ((index, name), expects) in (0..).zip(names).zip(expected) {
-        let streams = Streams { sends: Stream::new(index), expects: Stream::new(expects as u16) };
-        let (device, nic, cable) =
-            make_card(streams, name, &mut links).with_context(|| format!("port {index} ({name})"))?;
-        devices.push(device);
-        nics.push(nic);
-        cables.push(cable);
-    }
-    if let Some(name) = links.keys().next() {
-        bail!("link:{name} has one end only: give another port the same peer");
-    }
-    // Each reset takes 50 ms, so not one after the other.
-    let ports: Vec<_> = thread::scope(|scope| {
-        let probes: Vec<_> = devices.into_iter().map(|device| scope.spawn(|| Port::probe(device))).collect();
-        probes.into_iter().map(|probe| probe.join().expect("probing does not panic")).collect()
-    });
-    let ports = ports.into_iter().zip(names).map(|(port, name)| port.with_context(|| format!("port {name}")));
-    Ok(Opened { ports: ports.collect::<Result<_, _>>()?, cables, nics })
-}
-
-/// Ends of links that wait for their other port.
 type Links = HashMap<String, LinkEnd>;
+
+impl Workshop {
+    /// For the software cards among `names`.
+    pub(super) fn new(names: &[PortName]) -> anyhow::Result<Workshop> {
+        check_files(names)?;
+        let expected = (0..names.len()).map(|index| expected_stream(index, names)).collect::<Result<_, _>>()?;
+        Ok(Workshop { expected, links: HashMap::new() })
+    }
+
+    /// Makes the card of port `index`, with its cable.
+    pub(super) fn make(&mut self, index: u16, card: &Software) -> anyhow::Result<(SimDevice, Nic, Cable)> {
+        let expects = self.expected[usize::from(index)] as u16;
+        let streams = Streams { sends: Stream::new(index), expects: Stream::new(expects) };
+        let (peer, stats, capture) = make_peer(streams, card, &mut self.links)?;
+        let (device, nic) = x82599::new(NicOptions::default(), peer);
+        let probe = nic.probe();
+        let reflects = matches!(card.peer, PeerName::Echo | PeerName::Link(_));
+        Ok((device, nic, Cable { stats, capture, probe, reflects }))
+    }
+
+    /// All cards are made.
+    ///
+    /// # Errors
+    /// A link with one end.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self.links.keys().next() {
+            Some(name) => bail!("link:{name} has one end only: give another port the same peer"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Checks that no port records to a file that another one plays or records: recording erases it.
 fn check_files(names: &[PortName]) -> anyhow::Result<()> {
@@ -115,7 +112,7 @@ fn check_files(names: &[PortName]) -> anyhow::Result<()> {
     };
     let (mut played, mut recorded) = (Vec::new(), Vec::new());
     for name in names {
-        if let PeerName::Capture { play, record, .. } = &name.peer {
+        if let Some(PeerName::Capture { play, record, .. }) = name.peer() {
             played.push(play.as_ref().and_then(file));
             recorded.push(record.as_ref().and_then(file));
         }
@@ -143,16 +140,16 @@ struct Streams {
 /// # Errors
 /// The generator there sends frames that this one does not know.
 fn expected_stream(index: usize, names: &[PortName]) -> anyhow::Result<usize> {
-    let PeerName::Generator { size, flows, .. } = names[index].peer else { return Ok(index ^ 1) };
+    let Some(&PeerName::Generator { size, flows, .. }) = names[index].peer() else { return Ok(index ^ 1) };
     let mut sender = index;
     // A way that comes by each port once is long enough.
     for _ in names {
         let receiver = sender ^ 1;
-        sender = match names.get(receiver).map(|name| &name.peer) {
+        sender = match names.get(receiver).and_then(PortName::peer) {
             Some(PeerName::Echo) => receiver,
             Some(PeerName::Link(link)) => {
                 let is_other_end = |&port: &usize| {
-                    port != receiver && matches!(&names[port].peer, PeerName::Link(name) if name == link)
+                    port != receiver && matches!(names[port].peer(), Some(PeerName::Link(name)) if name == link)
                 };
                 (0..names.len()).find(is_other_end).unwrap_or(receiver)
             }
@@ -170,19 +167,11 @@ fn expected_stream(index: usize, names: &[PortName]) -> anyhow::Result<usize> {
     Ok(index ^ 1)
 }
 
-fn make_card(streams: Streams, name: &PortName, links: &mut Links) -> anyhow::Result<(SimDevice, Nic, Cable)> {
-    let (peer, stats, capture) = make_peer(streams, name, links)?;
-    let (device, nic) = x82599::new(NicOptions::default(), peer);
-    let probe = nic.probe();
-    let reflects = matches!(name.peer, PeerName::Echo | PeerName::Link(_));
-    Ok((device, nic, Cable { stats, capture, probe, reflects }))
-}
-
 type MadePeer = (Box<dyn Peer>, Arc<PeerStats>, Option<Arc<CaptureStatus>>);
 
-fn make_peer(streams: Streams, name: &PortName, links: &mut Links) -> anyhow::Result<MadePeer> {
+fn make_peer(streams: Streams, card: &Software, links: &mut Links) -> anyhow::Result<MadePeer> {
     let mut status = None;
-    let (peer, stats): (Box<dyn Peer>, _) = match name.peer.clone() {
+    let (peer, stats): (Box<dyn Peer>, _) = match card.peer.clone() {
         PeerName::Generator { size, rate, count, flows } => {
             let options = GeneratorOptions {
                 sends: streams.sends,
@@ -213,7 +202,7 @@ fn make_peer(streams: Streams, name: &PortName, links: &mut Links) -> anyhow::Re
         PeerName::Echo => boxed(Echo::new(CABLE_FRAMES)),
         PeerName::Sink => boxed(Sink::new()),
     };
-    let Some(impair) = name.impair else { return Ok((peer, stats, status)) };
+    let Some(impair) = card.impair else { return Ok((peer, stats, status)) };
     let (to_card, from_card) = (impair.faults, impair.faults);
     let options = ImpairOptions { to_card, from_card, down_ns: FLAP_NS, seed: impair.seed };
     let (peer, _) = Impaired::new(peer, &options)?;

@@ -1,0 +1,166 @@
+//! An open PCI function: its file, configuration space, BARs and interrupts.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use vfio_bindings::bindings::vfio::*;
+
+use super::bar::{self, Bar};
+use super::container::Membership;
+use super::msix;
+use super::refusal::Refusal;
+use super::sys::{self, RegionInfo};
+use crate::pci::{COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY};
+use crate::sysfs::PciAddress;
+use crate::{Condition, Error, Result};
+
+/// Offset of revision and class code. They come from the card itself; vendor and device, which come from the kernel's memory, outlive it.
+const REVISION_AND_CLASS: u16 = 0x08;
+
+/// A PCI function in the hands of this process. BARs hold it too: it is closed after the last of them is unmapped.
+#[derive(Debug)]
+pub(super) struct Function {
+    name: String,
+    file: File,
+    config: RegionInfo,
+    /// Signalled when the machine wants the card back.
+    request: EventFd,
+    requested: AtomicBool,
+    /// Given up after `file` is closed: a group with an open device cannot leave its container.
+    membership: Membership,
+}
+
+impl Function {
+    pub(super) fn open(address: PciAddress, membership: Membership) -> Result<Function, Refusal> {
+        let file = membership.open_device(&address.to_string())?;
+        let config = sys::region_info(file.as_fd(), VFIO_PCI_CONFIG_REGION_INDEX)
+            .map_err(|why| Refusal::system("finding its configuration space", why))?;
+        let request = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|why| Refusal::system("making an eventfd", why))?;
+        // Kernels before 4.0 have no such request: there, unplugging waits without a word.
+        if sys::interrupt_count(file.as_fd(), VFIO_PCI_REQ_IRQ_INDEX).is_ok_and(|count| count > 0) {
+            sys::set_interrupts(file.as_fd(), VFIO_PCI_REQ_IRQ_INDEX, &[request.as_fd()])
+                .map_err(|why| Refusal::system("connecting the request to give the card back", why))?;
+        }
+        let requested = AtomicBool::new(false);
+        Ok(Function { name: super::name(address), file, config, request, requested, membership })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    pub(super) fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()> {
+        let position = self.config_position(offset, bytes.len())?;
+        self.file.read_exact_at(bytes, position).map_err(|why| self.config_error(offset, why))
+    }
+
+    pub(super) fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
+        let position = self.config_position(offset, bytes.len())?;
+        self.file.write_all_at(bytes, position).map_err(|why| self.config_error(offset, why))
+    }
+
+    fn config_position(&self, offset: u16, len: usize) -> Result<u64> {
+        let end = u64::from(offset) + len as u64;
+        if end > self.config.size {
+            let beyond = io::Error::other(format!("{len} bytes there are beyond its end ({:#x})", self.config.size));
+            return Err(self.config_error(offset, beyond));
+        }
+        Ok(self.config.offset + u64::from(offset))
+    }
+
+    fn config_error(&self, offset: u16, why: io::Error) -> Error {
+        Error::Config { device: self.name.clone(), offset, reason: why.to_string() }
+    }
+
+    /// Maps memory BAR `index`.
+    pub(super) fn bar(self: &Arc<Self>, index: u8) -> Result<Bar> {
+        let no_bar = || Error::NoBar { device: self.name.clone(), index };
+        if u32::from(index) > VFIO_PCI_BAR5_REGION_INDEX {
+            return Err(no_bar());
+        }
+        let refused = |why| Error::Vfio {
+            device: self.name.clone(),
+            refusal: Refusal::system(format!("mapping BAR {index}"), why),
+        };
+        let info = sys::region_info(self.file.as_fd(), index.into()).map_err(refused)?;
+        // I/O BARs cannot be mapped.
+        if info.size == 0 || info.flags & VFIO_REGION_INFO_FLAG_MMAP == 0 {
+            return Err(no_bar());
+        }
+        let table = msix::table(|offset, bytes| self.config_read(offset, bytes))?;
+        let table = table.filter(|table| table.bar == index).map(|table| table.bytes);
+        let areas = bar::areas(info.size, info.sparse.as_deref(), table);
+        Bar::map(&self.file, info.offset, &areas, Some(self.clone())).map_err(refused)
+    }
+
+    /// Number of MSI-X vectors.
+    pub(super) fn interrupts(&self) -> u16 {
+        let count = sys::interrupt_count(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX).unwrap_or(0);
+        count.min(u16::MAX.into()) as u16
+    }
+
+    /// Connects the first MSI-X vectors with these eventfds and the others with nothing.
+    pub(super) fn connect_interrupts(&self, signals: &[BorrowedFd<'_>]) -> Result<()> {
+        let refused = |reason| Error::Interrupts { device: self.name.clone(), reason };
+        let count = self.interrupts();
+        if signals.len() > count.into() {
+            return Err(refused(format!("{} signals for {count} MSI-X vectors", signals.len())));
+        }
+        // Most kernels give vectors only all at once: those that are on go off first.
+        if count > 0 {
+            sys::set_interrupts(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX, &[])
+                .map_err(|why| refused(format!("switching MSI-X off: {why}")))?;
+        }
+        if signals.is_empty() {
+            return Ok(());
+        }
+        sys::set_interrupts(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX, signals)
+            .map_err(|why| refused(format!("connecting {} MSI-X vectors: {why}", signals.len())))
+    }
+
+    pub(super) fn reset(&self) -> Result<()> {
+        sys::reset(self.file.as_fd()).map_err(|why| {
+            let reason = match why.raw_os_error() {
+                Some(libc::EINVAL | libc::ENOTTY) => {
+                    "it has no reset of its own (the file `reset_method` in sysfs)".into()
+                }
+                Some(libc::EAGAIN) => "another reset is under way: try again".into(),
+                _ => why.to_string(),
+            };
+            Error::Reset { device: self.name.clone(), reason }
+        })
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        let mut bytes = [0; 4];
+        // PCI Express answers for a device that is gone with all ones, and no class has that code.
+        if self.config_read(REVISION_AND_CLASS, &mut bytes).is_err() || bytes == [0xFF; 4] {
+            return Condition::Gone;
+        }
+        if self.request.read().is_ok() {
+            self.requested.store(true, Ordering::Relaxed);
+        }
+        if self.requested.load(Ordering::Relaxed) { Condition::Wanted } else { Condition::Present }
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // No DMA after this, and no register. All BARs are unmapped: they hold the function. A card that is gone needs neither.
+        let mut command = [0; 2];
+        if self.config_read(COMMAND, &mut command).is_ok() {
+            let off = u16::from_le_bytes(command) & !(COMMAND_MEMORY | COMMAND_BUS_MASTER);
+            let _ = self.config_write(COMMAND, &off.to_le_bytes());
+        }
+    }
+}

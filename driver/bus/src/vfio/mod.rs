@@ -1,0 +1,136 @@
+//! Cards behind VFIO: the kernel hands a PCI function to this process, behind the IOMMU.
+//!
+//! ```text
+//!   VfioDevice ──► Function (the card's file) ──► Membership ──► VfioContainer (one a process)
+//!   Bar ─────────────┘ unmapped first              its group       mappings: one a region
+//! ```
+//!
+//! [`VfioDevice::open`] needs a card that is bound to vfio-pci (`nicctl bind`), and no privilege but access to its group's file and enough
+//! memory that may be locked. What is missing is said by [`Refusal`] or [`gannet_mempool::Error::DmaMap`], with the command that mends it.
+//! Binding is not done here, nor is there a mode without an IOMMU.
+
+mod bar;
+mod container;
+mod faults;
+mod function;
+mod iova;
+mod msix;
+mod refusal;
+mod sys;
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gannet_mempool::dma::DmaMapper;
+
+pub use bar::Bar;
+pub use container::VfioContainer;
+pub use refusal::{Blocker, Holder, Refusal};
+
+use crate::pci::{self, BusMaster, COMMAND, COMMAND_MEMORY, PciId};
+use crate::sysfs::{PciAddress, Sysfs};
+use crate::{Condition, Device, DmaFault, Error, Result};
+use faults::KernelLog;
+use function::Function;
+
+/// A PCI card in the hands of this process. It is given back when this and all BARs are dropped, with DMA and memory space off.
+#[derive(Debug)]
+pub struct VfioDevice {
+    function: Arc<Function>,
+    address: PciAddress,
+    numa_node: Option<u32>,
+    log: KernelLog,
+}
+
+impl VfioDevice {
+    /// Opens the card at `address`, in the container of this process ([`VfioContainer::shared`]). The kernel resets it; memory space is on, bus
+    /// mastering off.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`]; [`Error::Vfio`] with what stands in the way; configuration space that cannot be written.
+    pub fn open(address: PciAddress) -> Result<VfioDevice> {
+        let sysfs = Sysfs::new();
+        let found = sysfs.device(address)?;
+        let group = refusal::check(&sysfs, &found)?;
+        let function = VfioContainer::join_shared()
+            .and_then(|container| container.join(group, &sysfs))
+            .and_then(|membership| Function::open(address, membership))
+            .map_err(|refusal| Error::Vfio { device: name(address), refusal })?;
+        let device = VfioDevice {
+            function: Arc::new(function),
+            address,
+            numa_node: found.numa_node()?,
+            log: KernelLog::from_now(),
+        };
+        pci::set_bus_master(&device, BusMaster::Off)?;
+        Ok(device)
+    }
+}
+
+impl Device for VfioDevice {
+    type Bar = Bar;
+
+    fn name(&self) -> &str {
+        self.function.name()
+    }
+
+    fn id(&self) -> Result<PciId> {
+        PciId::read(self)
+    }
+
+    fn numa_node(&self) -> Option<u32> {
+        self.numa_node
+    }
+
+    fn bar(&self, index: u8) -> Result<Bar> {
+        self.function.bar(index)
+    }
+
+    fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()> {
+        self.function.config_read(offset, bytes)
+    }
+
+    fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
+        // An access to a mapped BAR without memory space is a SIGBUS, so it stays on as long as there may be one.
+        let command = COMMAND.checked_sub(offset).and_then(|index| bytes.get(usize::from(index)));
+        if command.is_some_and(|command| command & COMMAND_MEMORY as u8 == 0) {
+            let reason = "memory space cannot be switched off while the device is open".into();
+            return Err(Error::Config { device: self.name().into(), offset, reason });
+        }
+        self.function.config_write(offset, bytes)
+    }
+
+    fn dma(&self) -> Arc<dyn DmaMapper> {
+        self.function.membership().container().clone()
+    }
+
+    fn interrupts(&self) -> u16 {
+        self.function.interrupts()
+    }
+
+    fn connect_interrupts(&self, signals: &[BorrowedFd<'_>]) -> Result<()> {
+        self.function.connect_interrupts(signals)
+    }
+
+    fn reset(&self) -> Result<()> {
+        self.function.reset()
+    }
+
+    fn condition(&self) -> Condition {
+        self.function.condition()
+    }
+
+    fn dma_faults(&self) -> Vec<DmaFault> {
+        self.log.faults(self.address)
+    }
+
+    fn delay(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// A card's name, as in `--port`.
+fn name(address: PciAddress) -> String {
+    format!("pci:{address}")
+}

@@ -1,0 +1,181 @@
+//! Why a card cannot be had through VFIO, and what mends it.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::sysfs::{PciAddress, PciDevice, Sysfs};
+use crate::{Error, Result};
+
+/// The kernel driver that hands a card to programs.
+pub(super) const DRIVER: &str = "vfio-pci";
+
+/// Why a card cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No IOMMU confines the card.
+    #[error(
+        "no IOMMU stands before it: switch it on in the firmware (Intel: \"VT-d\", AMD: \"IOMMU\") and start the kernel with \
+         intel_iommu=on (Intel; AMD needs no argument)"
+    )]
+    NoIommu,
+    /// The card belongs to another driver.
+    #[error("it is {}, not with {DRIVER}: `sudo nicctl bind {address}` changes that", with(.driver.as_deref()))]
+    NotBound {
+        /// The card.
+        address: PciAddress,
+        /// Its driver.
+        driver: Option<String>,
+    },
+    /// Other members of its IOMMU group are in use by the kernel.
+    #[error("IOMMU group {group} can only be had as a whole, and the kernel uses {}: bind them to {DRIVER} too, or put the card into another slot", list(.blockers))]
+    NotViable {
+        /// The group.
+        group: u32,
+        /// Who blocks it.
+        blockers: Vec<Blocker>,
+    },
+    /// The VFIO modules are not loaded.
+    #[error("{}: {source}: `sudo modprobe vfio-pci` loads VFIO; a container must be given the file", node.display())]
+    NoModule {
+        /// The file that is missing.
+        node: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The files belong to somebody else.
+    #[error(
+        "no permission to open {}: `sudo chown $USER {}` until the next start, or for good the udev rule \
+         SUBSYSTEM==\"vfio\", OWNER=\"your user name\"", node.display(), node.display()
+    )]
+    Permission {
+        /// The file.
+        node: PathBuf,
+    },
+    /// Another process has the group.
+    #[error("{} is in use{}: a group belongs to one process at a time", node.display(), by(.holders))]
+    InUse {
+        /// The file.
+        node: PathBuf,
+        /// Who has it open, as far as this user may see.
+        holders: Vec<Holder>,
+    },
+    /// Interrupts could be forged.
+    #[error(
+        "the IOMMU does not remap interrupts, so a card could forge them: switch on interrupt remapping (x2APIC) in the firmware; \
+         on a machine of your own, `echo 1 | sudo tee /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts` takes the risk"
+    )]
+    NoInterruptRemapping,
+    /// A step that the kernel refuses for a reason of its own.
+    #[error("{step}: {source}")]
+    System {
+        /// What was being done.
+        step: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl Refusal {
+    /// A [`Refusal::System`].
+    pub(super) fn system(step: impl Into<String>, source: impl Into<io::Error>) -> Refusal {
+        Refusal::System { step: step.into(), source: source.into() }
+    }
+}
+
+/// A member of a group that the kernel uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    /// The device.
+    pub address: PciAddress,
+    /// Its driver.
+    pub driver: String,
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.address, self.driver)
+    }
+}
+
+/// A process that has a file open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} ({})", self.pid, self.name)
+    }
+}
+
+fn with(driver: Option<&str>) -> String {
+    driver.map_or("without a driver".into(), |driver| format!("with the kernel's driver {driver}"))
+}
+
+fn list<T: fmt::Display>(of: &[T]) -> String {
+    if of.is_empty() {
+        return "one of its devices".into();
+    }
+    of.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn by(holders: &[Holder]) -> String {
+    if holders.is_empty() { String::new() } else { format!(" by {}", list(holders)) }
+}
+
+/// Whether VFIO can open the device, as far as the kernel's files tell, and the group that it is in.
+pub(super) fn check(sysfs: &Sysfs, device: &PciDevice) -> Result<u32> {
+    let refused = |refusal| Error::Vfio { device: super::name(device.address()), refusal };
+    let group = device.iommu_group()?.ok_or(refused(Refusal::NoIommu))?;
+    let driver = device.driver()?;
+    if driver.as_deref() != Some(DRIVER) {
+        return Err(refused(Refusal::NotBound { address: device.address(), driver }));
+    }
+    let blockers = blockers(sysfs, group)?;
+    if !blockers.is_empty() {
+        return Err(refused(Refusal::NotViable { group, blockers }));
+    }
+    Ok(group)
+}
+
+/// Members of the group that the kernel uses. Bridges do not count: they do no DMA of their own.
+pub(super) fn blockers(sysfs: &Sysfs, group: u32) -> Result<Vec<Blocker>> {
+    /// Base class and sub-class of a PCI-to-PCI bridge.
+    const BRIDGE: u32 = 0x0604;
+    let mut blockers = Vec::new();
+    for member in sysfs.group_members(group)?.iter().filter(|member| member.class() >> 8 != BRIDGE) {
+        match member.driver()? {
+            Some(driver) if ![DRIVER, "pci-stub"].contains(&driver.as_str()) => {
+                blockers.push(Blocker { address: member.address(), driver });
+            }
+            _ => {}
+        }
+    }
+    Ok(blockers)
+}
+
+/// Processes that have `node` open, as far as this user may look.
+pub(super) fn holders(sysfs: &Sysfs, node: &Path) -> Vec<Holder> {
+    let Ok(processes) = fs::read_dir(sysfs.path("/proc")) else { return Vec::new() };
+    let holder = |process: fs::DirEntry| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        let mut files = fs::read_dir(process.path().join("fd")).ok()?;
+        files.any(|file| file.is_ok_and(|file| fs::read_link(file.path()).is_ok_and(|target| target == node))).then(
+            || {
+                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+                Holder { pid, name: name.trim_end().into() }
+            },
+        )
+    };
+    processes.flatten().filter_map(holder).collect()
+}
+
+#[cfg(test)]
+mod tests;
