@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod vm;
+
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

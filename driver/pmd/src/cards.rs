@@ -1,9 +1,7 @@
 //! The cards that have a driver, by PCI id.
 
 use gannet_bus::pci::PciId;
-
-/// Intel's PCI vendor id.
-const INTEL: u16 = 0x8086;
+use gannet_spec::INTEL;
 
 /// A kind of card that Gannet drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +23,21 @@ pub struct Card {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pmd {
-    /// 1 Gb/s: 82576, I350, I210, I211.
-    Igb,
     /// 10 Gb/s: 82599, X540.
     Ixgbe,
+    /// 1 Gb/s: 82576, I350, I210, I211.
+    Igb,
+    /// 1 Gb/s: 82574.
+    E1000e,
 }
 
 impl Pmd {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Pmd::Igb => "igb",
             Pmd::Ixgbe => "ixgbe",
+            Pmd::Igb => "igb",
+            Pmd::E1000e => "e1000e",
         }
     }
 }
@@ -91,6 +92,8 @@ static CARDS: &[Card] = &[
     card(0x157C, "Intel I210 gigabit, SerDes, without flash", Pmd::Igb),
     card(0x15F6, "Intel I210 gigabit, SGMII, without flash", Pmd::Igb),
     card(0x1539, "Intel I211 gigabit", Pmd::Igb),
+    tested(0x10D3, "Intel 82574L gigabit", Pmd::E1000e, "QEMU's e1000e"),
+    card(0x10F6, "Intel 82574LA gigabit", Pmd::E1000e),
 ];
 
 /// All cards that have a driver.

@@ -25,8 +25,8 @@
 //! # }
 //! ```
 //!
-//! Drivers ([`Pmd`]): ixgbe for the 82599, igb for the 82576. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
-//! `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
+//! Drivers ([`Pmd`]): ixgbe for the 82599, igb for the 82576, e1000e for the 82574. Registers and descriptor layouts are in `gannet-spec`,
+//! the way to a device in `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ mod advanced;
 mod cards;
 mod config;
 mod datapath;
+mod e1000e;
 mod error;
 mod family;
 mod filter;
@@ -43,6 +44,7 @@ mod ixgbe;
 mod lock;
 mod mmio;
 mod nic;
+mod phy;
 mod port;
 mod queue;
 mod stats;

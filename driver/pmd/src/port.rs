@@ -17,6 +17,7 @@ use gannet_bus::{Condition, Device, DmaFault};
 
 use crate::cards::{self, Card};
 use crate::config::{Limits, PortConfig};
+use crate::e1000e::E1000e;
 use crate::filter::{Filter, MacAddress};
 use crate::igb::Igb;
 use crate::ixgbe::Ixgbe;
@@ -111,6 +112,7 @@ impl Port<Probed> {
         let driver: Box<dyn Driver> = match card.driver {
             cards::Pmd::Igb => Box::new(Nic::<D, Igb>::probe(device, card)?),
             cards::Pmd::Ixgbe => Box::new(Nic::<D, Ixgbe>::probe(device, card)?),
+            cards::Pmd::E1000e => Box::new(Nic::<D, E1000e>::probe(device, card)?),
         };
         Ok(Port { driver, state: Probed(()) })
     }

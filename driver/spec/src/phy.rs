@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use bitfield_struct::bitfield;
 
-use crate::{ReadOnly, ReadWrite};
+use crate::{ReadOnly, ReadWrite, Reg};
 
 /// Address of the PHY that is built into a controller.
 pub const ADDRESS: u8 = 1;
@@ -41,7 +41,10 @@ impl<A, V> fmt::Debug for PhyReg<A, V> {
     }
 }
 
-/// Value of a controller's MDIC register: one access to the management bus.
+/// Access to the PHY's registers, in all controllers of the kind (82574 10.2.2.7, 82576 8.2.4).
+pub const MDIC: Reg<ReadWrite, Mdic> = Reg::at(0x00020);
+
+/// Value of [`MDIC`]: one access to the management bus.
 #[bitfield(u32)]
 pub struct Mdic {
     /// What to write, or what has been read.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gannet_bus::pci::{COMMAND_BUS_MASTER, PciId};
-use gannet_spec::x82599::{DEVICE_82599_SFP, QUEUES, VENDOR, regs};
+use gannet_spec::INTEL;
+use gannet_spec::x82599::{DEVICE_82599_SFP, QUEUES, regs};
 use gannet_spec::{Reg, RegArray};
 
 use super::eeprom::Eeprom;
@@ -54,9 +55,9 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(name: &str, mac: [u8; 6], link: Link, doorbells: Arc<Doorbells>) -> Core {
         let id = PciId {
-            vendor: VENDOR,
+            vendor: INTEL,
             device: DEVICE_82599_SFP,
-            subsystem_vendor: VENDOR,
+            subsystem_vendor: INTEL,
             subsystem_device: 0x0003,
             revision: 1,
         };

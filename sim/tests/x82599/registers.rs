@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use gannet_bus::{Device, Registers};
 use gannet_sim::x82599::Violation;
+use gannet_spec::INTEL;
 use gannet_spec::x82599::regs::{
     self, Autoc, Ctrl, DcaRxctrl, Eerd, Esdp, Hlreg0, Rdrxctl, Rttdcs, Rxcsum, Rxctrl, Rxdctl, Srrctl, Txdctl,
 };
-use gannet_spec::x82599::{DEVICE_82599_SFP, VENDOR, eeprom};
+use gannet_spec::x82599::{DEVICE_82599_SFP, eeprom};
 
 use super::frames::MAC;
 use super::harness::{Bench, RING};
@@ -23,7 +24,7 @@ fn eeprom_word(bench: &Bench, address: u16) -> u16 {
 fn registers_have_their_reset_values() {
     let bench = Bench::new();
     let id = bench.device.id().unwrap();
-    assert_eq!((id.vendor, id.device), (VENDOR, DEVICE_82599_SFP));
+    assert_eq!((id.vendor, id.device), (INTEL, DEVICE_82599_SFP));
     let expected = [
         (regs::CTRL.offset(), 0),
         (regs::STATUS.offset(), 0x0008_0000),

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use vfio_bindings::bindings::vfio::*;
@@ -31,6 +31,8 @@ pub(super) struct Function {
     /// Signalled when the machine wants the card back.
     request: EventFd,
     requested: AtomicBool,
+    /// Whether MSI-X vectors are connected.
+    connected: Mutex<bool>,
     /// Given up after `file` is closed: a group with an open device cannot leave its container.
     membership: Membership,
 }
@@ -47,8 +49,8 @@ impl Function {
             sys::set_interrupts(file.as_fd(), VFIO_PCI_REQ_IRQ_INDEX, &[request.as_fd()])
                 .map_err(|why| Refusal::system("connecting the request to give the card back", why))?;
         }
-        let requested = AtomicBool::new(false);
-        Ok(Function { name: super::name(address), file, config, request, requested, membership })
+        let (requested, connected) = (AtomicBool::new(false), Mutex::new(false));
+        Ok(Function { name: super::name(address), file, config, request, requested, connected, membership })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -116,20 +118,31 @@ impl Function {
         if signals.len() > count.into() {
             return Err(refused(format!("{} signals for {count} MSI-X vectors", signals.len())));
         }
+        let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
         // Most kernels give vectors only all at once: those that are on go off first.
-        if count > 0 {
-            sys::set_interrupts(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX, &[])
-                .map_err(|why| refused(format!("switching MSI-X off: {why}")))?;
+        self.disconnect(&mut connected).map_err(|why| refused(format!("switching MSI-X off: {why}")))?;
+        if !signals.is_empty() {
+            sys::set_interrupts(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX, signals)
+                .map_err(|why| refused(format!("connecting {} MSI-X vectors: {why}", signals.len())))?;
+            *connected = true;
         }
-        if signals.is_empty() {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Switches MSI-X off if it is on: the kernel refuses what is done already.
+    fn disconnect(&self, connected: &mut bool) -> io::Result<()> {
+        if *connected {
+            sys::set_interrupts(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX, &[])?;
+            *connected = false;
         }
-        sys::set_interrupts(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX, signals)
-            .map_err(|why| refused(format!("connecting {} MSI-X vectors: {why}", signals.len())))
+        Ok(())
     }
 
     pub(super) fn reset(&self) -> Result<()> {
-        sys::reset(self.file.as_fd()).map_err(|why| {
+        let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
+        // The kernel would restore MSI-X after some kinds of reset and not after others.
+        let done = self.disconnect(&mut connected).and_then(|()| sys::reset(self.file.as_fd()));
+        done.map_err(|why| {
             let reason = match why.raw_os_error() {
                 Some(libc::EINVAL | libc::ENOTTY) => {
                     "it has no reset of its own (the file `reset_method` in sysfs)".into()

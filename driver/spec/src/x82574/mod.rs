@@ -6,6 +6,7 @@
 pub mod desc;
 pub mod names;
 pub mod nvm;
+pub mod phy;
 pub mod regs;
 
 /// 82574L.

@@ -8,8 +8,6 @@ pub mod eeprom;
 pub mod names;
 pub mod regs;
 
-pub use crate::INTEL as VENDOR;
-
 /// 82599 with an SFP+ cage, the common board.
 pub const DEVICE_82599_SFP: u16 = 0x10FB;
 

@@ -2,7 +2,7 @@
 
 use bitfield_struct::bitfield;
 
-use crate::phy::Mdic;
+pub use crate::phy::MDIC;
 use crate::{ReadOnly, ReadWrite, Reg};
 
 pub use crate::semaphore::Swsm;
@@ -136,8 +136,6 @@ pub struct Pba {
 pub const EECD: Reg<ReadWrite, Eecd> = Reg::at(0x00010);
 /// NVM read.
 pub const EERD: Reg<ReadWrite, Eerd> = Reg::at(0x00014);
-/// Access to the PHY's registers, see [`crate::phy`].
-pub const MDIC: Reg<ReadWrite, Mdic> = Reg::at(0x00020);
 
 /// Value of [`EECD`].
 #[bitfield(u32)]

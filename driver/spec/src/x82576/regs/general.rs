@@ -2,7 +2,7 @@
 
 use bitfield_struct::bitfield;
 
-use crate::phy::Mdic;
+pub use crate::phy::MDIC;
 use crate::{ReadOnly, ReadWrite, Reg};
 
 pub use crate::semaphore::Swsm;
@@ -171,8 +171,6 @@ pub struct Eemngctl {
 
 // ---- 8.2.4 PHY ----
 
-/// Access to the PHY's registers ([`crate::phy`]).
-pub const MDIC: Reg<ReadWrite, Mdic> = Reg::at(0x00020);
 /// How MDIC reaches the PHY. I350 and I210; the 82576 does not have it.
 pub const MDICNFG: Reg<ReadWrite, Mdicnfg> = Reg::at(0x00E04);
 /// Power management of the PHY. I350 and I210; the 82576 does not have it.

@@ -1,0 +1,155 @@
+//! From a card that has just been reset to one that runs, queues excluded.
+
+use gannet_bus::Device;
+use gannet_spec::x82574::PACKET_BUFFER_KIB;
+use gannet_spec::x82574::regs::*;
+
+use crate::config::{PortConfig, VlanTags};
+use crate::family::rss_key_words;
+use crate::filter::{Filter, MacAddress, Multicast, Promiscuous, address_words};
+use crate::mmio::Mmio;
+
+/// Most of it for receive: bursts wait there, frames to send wait in memory.
+const RX_BUFFER_KIB: u16 = 32;
+
+/// How the packet buffer is divided.
+pub(crate) const PACKET_BUFFER: Pba =
+    Pba::new().with_rx_kib(RX_BUFFER_KIB).with_tx_kib(PACKET_BUFFER_KIB - RX_BUFFER_KIB);
+
+/// Flow control: XOFF is sent when less than two frames fit, XON this much lower.
+const XOFF_BELOW_BYTES: u16 = 2 * 1536;
+const XON_BELOW_XOFF_BYTES: u16 = 0x1000;
+
+/// Pause time in units of 512 bit times.
+const PAUSE_TIME: u32 = 0xFFFF;
+
+/// Largest buffer that RCTL.FLXBUF can name.
+const MAX_BUFFER_KIB: u8 = 15;
+
+/// Everything that does not belong to one queue.
+pub(crate) fn global<D: Device>(mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
+    reserved_bits(mmio);
+    mmio.modify(CTRL, |value| {
+        // Speed and duplex are the PHY's. Pause frames go both ways, as the PHY advertises.
+        value
+            .with_set_link_up(true)
+            .with_force_speed(false)
+            .with_force_duplex(false)
+            .with_rx_pause(true)
+            .with_tx_pause(true)
+            .with_vlan_strip(config.vlan_tags == VlanTags::Strip)
+    });
+    flow_control(mmio);
+    for index in 0..VFTA.count() {
+        mmio.write(VFTA.get(index), 0);
+    }
+    // Reception is off. The smallest buffers will tell the buffer size.
+    let receive = Rctl::new().with_broadcast_accept(true).with_crc_strip(true).with_discard_pause(true);
+    mmio.write(RCTL, receive.with_buffer_kib(MAX_BUFFER_KIB));
+    set_filter(mmio, mac, &config.filter);
+    receive_offloads(mmio, config.rx.len() as u32);
+    transmit(mmio);
+}
+
+/// Bits that the vendor's drivers set against errata.
+fn reserved_bits<D: Device>(mmio: &Mmio<D>) {
+    mmio.modify(CTRL, |value| value.with_reserved_zero(false));
+    mmio.modify(CTRL_EXT, |value| {
+        // The firmware learns that a driver is there.
+        value.with_reserved_one(true).with_reserved_zero(false).with_driver_loaded(true)
+    });
+    mmio.modify(GCR, |value| value.with_reserved_one(true).with_l1_without_l0s(true));
+    mmio.modify(GCR2, |value| value.with_reserved_one(true));
+    mmio.modify(TARC.get(0), |value| value.with_reserved_zero(0).with_reserved_one(true));
+}
+
+/// IEEE 802.3x pause frames both ways.
+fn flow_control<D: Device>(mmio: &Mmio<D>) {
+    const GRANULE: u16 = 8;
+    const XOFF: u16 = RX_BUFFER_KIB * 1024 - XOFF_BELOW_BYTES;
+    let threshold = |bytes: u16| FlowThreshold::new().with_granules(bytes / GRANULE);
+    // Pause frames go to 01-80-C2-00-00-01, with the Ethertype of MAC control.
+    mmio.write(FCAL, 0x00C2_8001);
+    mmio.write(FCAH, 0x0100);
+    mmio.write(FCT, 0x8808);
+    mmio.write(FCTTV, PAUSE_TIME);
+    mmio.write(FCRTL, threshold(XOFF - XON_BELOW_XOFF_BYTES).with_send_xon(true));
+    mmio.write(FCRTH, threshold(XOFF));
+}
+
+/// Receive addresses, multicast hash, promiscuous mode.
+pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {
+    let mut addresses = std::iter::once(&mac).chain(&filter.unicast);
+    for entry in 0..RAH.count() {
+        let address = addresses.next();
+        let (low, high) = address.map_or((0, 0), |&address| address_words(address));
+        mmio.write(RAL.get(entry), low);
+        mmio.write(RAH.get(entry), Rah::new().with_bytes(high).with_valid(address.is_some()));
+    }
+    for (index, word) in (0..).zip(filter.multicast_table()) {
+        mmio.write(MTA.get(index), word);
+    }
+    let open = filter.promiscuous == Promiscuous::On;
+    let groups = open || filter.multicast == Multicast::All;
+    mmio.modify(RCTL, |value| value.with_unicast_promiscuous(open).with_multicast_promiscuous(groups));
+}
+
+/// Descriptor format, checksum verification, RSS.
+fn receive_offloads<D: Device>(mmio: &Mmio<D>, queues: u32) {
+    // iSCSI and NFS would be packet types of their own, in the place of UDP's and TCP's.
+    let headers = Rfctl::new().with_iscsi_disable(true).with_nfs_write_disable(true).with_nfs_read_disable(true);
+    // No interrupts for acknowledgements: with MSI-X they would be spurious.
+    mmio.write(RFCTL, headers.with_ack_disable(true).with_extended_descriptors(true));
+    // The descriptor carries the RSS hash, not the checksum of the packet.
+    mmio.write(RXCSUM, Rxcsum::new().with_ip(true).with_l4(true).with_packet_checksum_disable(true));
+    for queue in 0..RXDCTL.count() {
+        mmio.write(
+            RXDCTL.get(queue),
+            Rxdctl::new().with_prefetch(32).with_host(4).with_write_back(1).with_in_descriptors(true),
+        );
+    }
+    for (index, word) in (0..).zip(rss_key_words()) {
+        mmio.write(RSSRK.get(index), word);
+    }
+    for register in 0..RETA.count() {
+        mmio.write(RETA.get(register), redirection(register, queues));
+    }
+    // With one queue too: programs want the hash. TCP over IPv6 needs the bit for extension headers, and UDP has none.
+    let fields = Mrqc::new().with_mode(1).with_ipv4(true).with_ipv4_tcp(true);
+    mmio.write(MRQC, fields.with_ipv6(true).with_ipv6_tcp(true).with_ipv6_ex_tcp(true));
+}
+
+/// Four entries of the redirection table: bit 7 of each is the queue.
+fn redirection(register: u32, queues: u32) -> u32 {
+    let entry = |byte: u32| ((register * 4 + byte) % queues) << 7;
+    entry(0) | entry(1) << 8 | entry(2) << 16 | entry(3) << 24
+}
+
+/// Padding, half duplex, gaps, thresholds. Transmission is off.
+fn transmit<D: Device>(mmio: &Mmio<D>) {
+    let control = Tctl::new().with_pad(true).with_collision_threshold(15).with_collision_distance(63);
+    mmio.write(TCTL, control.with_late_collision_retry(true));
+    mmio.write(TIPG, Tipg::new().with_back_to_back(8).with_after_receive_1(8).with_after_receive_2(6));
+    // Prefetch below 31 when at least one waits; write-backs one by one, as few are asked for. Both queues must have the same, even if
+    // one of them is not used.
+    let thresholds = Txdctl::new().with_prefetch(31).with_host(1).with_write_back(1).with_in_descriptors(true);
+    for queue in 0..TXDCTL.count() {
+        mmio.write(TXDCTL.get(queue), thresholds.with_reserved_one(true));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_redirection_table_spreads_over_the_queues() {
+        assert_eq!(redirection(0, 1), 0);
+        assert_eq!(redirection(31, 2), 0x8000_8000);
+    }
+
+    #[test]
+    fn the_packet_buffer_is_divided_without_rest() {
+        assert_eq!(PACKET_BUFFER.rx_kib() + PACKET_BUFFER.tx_kib(), PACKET_BUFFER_KIB);
+    }
+}

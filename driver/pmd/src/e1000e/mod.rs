@@ -1,0 +1,159 @@
+//! The 82574: gigabit, copper.
+//!
+//! [`reset`] brings the card from anything to a known state, [`init`] from there to running, [`queues`] starts and stops its queues, [`firmware`]
+//! shares PHY and NVM with the card's firmware. Receive descriptors are the extended ones. Not done: MDI-X and downshift (the PHY's own settings are kept),
+//! writing the NVM (a checksum that the firmware has left unfinished is not mended), packet split, transmit offloads, timestamps.
+//!
+//! A queue has no enable bit of its own. Stopping one receive queue stops the port's reception, stopping one transmit queue its
+//! transmission.
+
+mod firmware;
+mod init;
+mod interrupts;
+mod metadata;
+mod queues;
+mod reset;
+mod stats;
+
+use gannet_bus::Device;
+use gannet_mempool::Metadata;
+use gannet_spec::x82574::desc::{RxWriteBack, TxData, rx_status, tx_command};
+use gannet_spec::x82574::{QUEUES, regs::*};
+use gannet_spec::{ReadWrite, Reg};
+
+use crate::Result;
+use crate::cards::Card;
+use crate::config::{BUFFER_GRANULE, Limits, PortConfig};
+use crate::family::{Family, RingPlace, RxSetup};
+use crate::filter::{Filter, MacAddress};
+use crate::mmio::Mmio;
+use crate::port::Link;
+use crate::stats::PortStats;
+
+/// A single-descriptor packet: data, extended, end of packet, FCS inserted.
+const TX_COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
+
+/// A card of the family. They do not differ.
+pub(crate) struct E1000e;
+
+impl Family for E1000e {
+    const ALIVE: u32 = STATUS.offset();
+    const RX_DAMAGED: u32 = rx_status::DAMAGED;
+
+    #[inline(always)]
+    fn metadata(descriptor: RxWriteBack, status: u32) -> Metadata {
+        metadata::metadata(descriptor, status)
+    }
+
+    #[inline(always)]
+    fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2] {
+        TxData { buffer, length, command: TX_COMMAND }.words()
+    }
+
+    fn rx_tail(queue: u32) -> Reg<ReadWrite> {
+        RDT.get(queue)
+    }
+
+    fn tx_tail(queue: u32) -> Reg<ReadWrite> {
+        TDT.get(queue)
+    }
+
+    fn tx_head(queue: u32) -> Reg<ReadWrite> {
+        TDH.get(queue)
+    }
+
+    fn probe<D: Device>(mmio: &Mmio<D>, _card: &'static Card) -> Result<(Self, MacAddress)> {
+        reset::reset(mmio)?;
+        Ok((E1000e, reset::read_mac_address(mmio)?))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            rx_queues: QUEUES as usize,
+            tx_queues: QUEUES as usize,
+            min_buffer: BUFFER_GRANULE,
+            unicast_filters: RAH.count() as usize - 1,
+        }
+    }
+
+    fn reset<D: Device>(&self, mmio: &Mmio<D>) -> Result<()> {
+        reset::reset(mmio)
+    }
+
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
+        init::global(mmio, mac, config);
+        Ok(())
+    }
+
+    fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {
+        init::set_filter(mmio, mac, filter);
+    }
+
+    fn start_link<D: Device>(&self, mmio: &Mmio<D>) -> Result<()> {
+        firmware::start_link(mmio)
+    }
+
+    fn link<D: Device>(&self, mmio: &Mmio<D>) -> Link {
+        let status: Status = mmio.read(STATUS);
+        // All ones is a card that is gone, not one with a perfect link.
+        if !status.link_up() || u32::from(status) == u32::MAX {
+            return Link::Down;
+        }
+        let mbps = match status.speed() {
+            0 => 10,
+            1 => 100,
+            _ => 1_000,
+        };
+        Link::Up { mbps }
+    }
+
+    fn count<D: Device>(&self, mmio: &Mmio<D>, stats: &mut PortStats) {
+        stats::count(mmio, stats);
+    }
+
+    fn start_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32, ring: RingPlace, setup: RxSetup) -> Result<()> {
+        queues::start_rx(mmio, queue, ring, setup);
+        Ok(())
+    }
+
+    fn enable_receive<D: Device>(&self, mmio: &Mmio<D>, _queues: u32) -> Result<()> {
+        mmio.modify(RCTL, |value| value.with_enable(true));
+        Ok(())
+    }
+
+    fn enable_transmit<D: Device>(&self, mmio: &Mmio<D>) {
+        mmio.modify(TCTL, |value| value.with_enable(true));
+    }
+
+    fn start_tx<D: Device>(&self, mmio: &Mmio<D>, queue: u32, ring: RingPlace) -> Result<()> {
+        queues::start_tx(mmio, queue, ring);
+        Ok(())
+    }
+
+    fn stop_rx<D: Device>(&self, mmio: &Mmio<D>, _queue: u32) -> Result<()> {
+        queues::stop_receive(mmio)
+    }
+
+    fn stop_tx<D: Device>(&self, mmio: &Mmio<D>, queue: u32) -> Result<()> {
+        queues::stop_transmit(mmio, queue)
+    }
+
+    fn silence<D: Device>(&self, mmio: &Mmio<D>) {
+        interrupts::mask_all(mmio);
+        mmio.modify(RCTL, |value| value.with_enable(false));
+        mmio.modify(TCTL, |value| value.with_enable(false));
+        mmio.modify(CTRL_EXT, |value| value.with_driver_loaded(false));
+    }
+
+    fn init_interrupts<D: Device>(&self, mmio: &Mmio<D>, queues: u32) {
+        interrupts::init(mmio, queues);
+    }
+
+    fn unmask_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32) {
+        interrupts::unmask(mmio, queue);
+    }
+
+    fn mask_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32) {
+        interrupts::mask(mmio, queue);
+    }
+}

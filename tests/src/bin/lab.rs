@@ -1,0 +1,140 @@
+//! The QEMU lab on the command line: `tools/lab`. What it is, and its cables: `docs/lab.md`.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use gannet_tests::vm::assets::Assets;
+use gannet_tests::vm::{Card, Iommu, Machine};
+use gannet_tests::workspace;
+
+/// Virtual machines with network cards for the drivers, and cards for Linux at the other end of the cables.
+///
+/// QEMU, a kernel and the guest's programs are fetched once, into target/lab. Nothing is installed.
+#[derive(Parser)]
+#[command(name = "lab")]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Boots a machine and gives its shell. `exit` ends it
+    Shell(MachineArguments),
+    /// Boots a machine, runs a shell command in it, ends it, and exits with the command's status
+    Run {
+        #[command(flatten)]
+        machine: MachineArguments,
+        /// Longest time that the command may take
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        limit: u64,
+        /// The command, for the guest's shell
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Runs the tests that need the lab
+    Test {
+        /// Only tests with this in their name
+        name: Option<String>,
+    },
+    /// Fetches what is missing, and says what is there
+    Prepare,
+    /// Says what is there, and fetches nothing
+    Doctor,
+}
+
+#[derive(clap::Args)]
+struct MachineArguments {
+    /// The card that the ports are
+    #[arg(long, value_enum, default_value_t = CardName::E1000e)]
+    card: CardName,
+    /// Whether the machine has an IOMMU
+    #[arg(long, value_enum, default_value_t = IommuName::On)]
+    iommu: IommuName,
+    /// A file to put into the guest's top folder; programs must be linked statically. May be given more than once
+    #[arg(long, value_name = "FILE")]
+    copy: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CardName {
+    /// 82574
+    E1000e,
+    /// 82576
+    Igb,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum IommuName {
+    On,
+    Off,
+}
+
+impl From<MachineArguments> for Machine {
+    fn from(arguments: MachineArguments) -> Machine {
+        let card = match arguments.card {
+            CardName::E1000e => Card::E1000e,
+            CardName::Igb => Card::Igb,
+        };
+        let iommu = match arguments.iommu {
+            IommuName::On => Iommu::On,
+            IommuName::Off => Iommu::Off,
+        };
+        Machine { iommu, files: arguments.copy, ..Machine::new(card) }
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().action {
+        Action::Shell(machine) => Machine::from(machine).interact().map(|()| ExitCode::SUCCESS),
+        Action::Run { machine, limit, command } => run(&machine.into(), Duration::from_secs(limit), &command.join(" ")),
+        Action::Test { name } => test(name.as_deref()),
+        Action::Prepare => Assets::prepare().and_then(|assets| describe(&assets)),
+        Action::Doctor => match Assets::present() {
+            Some(assets) => describe(&assets),
+            None => {
+                println!("nothing is there yet: `tools/lab prepare` fetches it");
+                Ok(ExitCode::FAILURE)
+            }
+        },
+    };
+    result.unwrap_or_else(|why| {
+        eprintln!("lab: {why:#}");
+        ExitCode::from(2)
+    })
+}
+
+/// Runs a command in a machine of its own.
+fn run(machine: &Machine, limit: Duration, command: &str) -> Result<ExitCode> {
+    let start = Instant::now();
+    let mut vm = machine.boot()?;
+    eprintln!("lab: {} machine up after {:.1} s", machine.card, start.elapsed().as_secs_f64());
+    let status = vm.guest.stream(command, limit, &mut io::stdout())?;
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
+}
+
+/// Runs the test suite of the lab.
+fn test(name: Option<&str>) -> Result<ExitCode> {
+    let mut tests = Command::new(env!("CARGO"));
+    tests.args(["test", "--quiet", "--package", "gannet-tests", "--test", "qemu", "--"]).args(name);
+    let status = tests.current_dir(workspace()).status().context("cargo cannot be started")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says what the lab is made of.
+fn describe(assets: &Assets) -> Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "folder        {}", Assets::folder().display())?;
+    writeln!(out, "accelerator   {}", assets.accelerator()?)?;
+    writeln!(out, "kernel        {}", assets.kernel_version())?;
+    for package in assets.versions() {
+        writeln!(out, "package       {package}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

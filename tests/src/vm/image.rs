@@ -1,0 +1,173 @@
+//! The guest's root: a cpio archive that the kernel unpacks into memory (its format: Linux, Documentation/driver-api/early-userspace/
+//! buffer-format.rst, "newc").
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use super::assets::{Assets, output};
+use super::kernel;
+
+/// Programs of the guest, beside those of busybox.
+const PROGRAMS: [&str; 7] = ["bash", "dash", "ethtool", "ip", "iperf3", "ping", "tcpdump"];
+
+/// Modules of the guest, beside what they need. In the order of loading: cards that are meant for vfio-pci are bound to it
+/// before Linux's drivers come.
+const MODULES: [&str; 10] = [
+    "virtio_pci",
+    "virtio_console",
+    "vfio",
+    "vfio_iommu_type1",
+    "vfio-pci-core",
+    "vfio-pci",
+    "e1000e",
+    "igb",
+    "8021q",
+    "tls",
+];
+
+/// What the guest is told of itself: shell variables.
+pub(super) struct Settings(pub(super) String);
+
+/// Packs the guest's root. `files` of the host are put into its top folder, as programs.
+///
+/// # Errors
+/// If something cannot be read, or one of `files` is a program that needs libraries.
+pub(super) fn pack(assets: &Assets, settings: &Settings, files: &[PathBuf]) -> Result<Vec<u8>> {
+    let mut image = Image::default();
+    for folder in [
+        "bin",
+        "busybox",
+        "dev",
+        "etc",
+        "lib",
+        "lib64",
+        "lib/x86_64-linux-gnu",
+        "modules",
+        "proc",
+        "root",
+        "run",
+        "sys",
+        "tmp",
+    ] {
+        image.folder(folder);
+    }
+    image.file("init", 0o755, include_bytes!("init.sh"));
+    image.file("etc/lab", 0o644, settings.0.as_bytes());
+    // tcpdump gives up root for a user of its own name; here that is root again, so that it can write its captures.
+    let users = "root:x:0:0:root:/root:/bin/bash\ntcpdump:x:0:0:tcpdump:/root:/bin/false\n";
+    image.file("etc/passwd", 0o644, users.as_bytes());
+    image.file("etc/group", 0o644, b"root:x:0:\n");
+    let busybox = fs::read(assets.find("busybox")?)?;
+    image.file("bin/busybox", 0o755, &busybox);
+    // dash calls the program that is named. busybox's shell prefers its own `ip` and `ping`.
+    image.link("bin/sh", "dash");
+
+    let mut libraries = BTreeSet::new();
+    for name in PROGRAMS {
+        let program = assets.find(name)?;
+        image.file(&format!("bin/{name}"), 0o755, &fs::read(&program)?);
+        libraries.extend(libraries_of(assets, &program)?);
+    }
+    for library in libraries {
+        let name = library.file_name().and_then(|name| name.to_str()).context("a library without a name")?;
+        image.file(&format!("lib/x86_64-linux-gnu/{name}"), 0o755, &fs::read(&library)?);
+    }
+    image.link("lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+
+    let mut order = String::new();
+    for (name, module) in kernel::modules(assets, &MODULES)? {
+        order += &format!("{name}\n");
+        image.file(&format!("modules/{name}.ko"), 0o644, &module);
+    }
+    image.file("modules/order", 0o644, order.as_bytes());
+    for file in files {
+        add(&mut image, file)?;
+    }
+    Ok(image.finish())
+}
+
+/// Adds a file of the host to the top folder.
+fn add(image: &mut Image, file: &Path) -> Result<()> {
+    let name =
+        file.file_name().and_then(|name| name.to_str()).with_context(|| format!("{} has no name", file.display()))?;
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(
+        !bytes.starts_with(b"\x7fELF") || !is_dynamic(&bytes),
+        "{} needs libraries that the guest does not have: build it with RUSTFLAGS=-Ctarget-feature=+crt-static and --target",
+        file.display()
+    );
+    image.file(name, 0o755, &bytes);
+    Ok(())
+}
+
+/// Whether a 64-bit ELF program names an interpreter (a program header of type PT_INTERP), which loads its libraries.
+fn is_dynamic(elf: &[u8]) -> bool {
+    let number = |at: usize, size: usize| {
+        let bytes = elf.get(at..at + size).unwrap_or_default();
+        bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let (headers, size, count) = (number(0x20, 8), number(0x36, 2), number(0x38, 2));
+    (0..count).any(|index| number(headers.saturating_add(index * size), 4) == 3)
+}
+
+/// The libraries of a program, the loader among them.
+fn libraries_of(assets: &Assets, program: &Path) -> Result<Vec<PathBuf>> {
+    let loader = assets.find("ld-linux-x86-64.so.2")?;
+    let mut list = assets.command(program)?;
+    // The loader takes --list before the program's name, and its options before that.
+    let arguments: Vec<_> = list.get_args().map(ToOwned::to_owned).collect();
+    list = std::process::Command::new(list.get_program());
+    list.arg("--list").args(arguments);
+    let text = String::from_utf8(output(&mut list)?)?;
+    // name => path (address)
+    let paths = text.lines().filter_map(|line| Some(PathBuf::from(line.split_once("=> ")?.1.split(' ').next()?)));
+    Ok(paths.filter(|path| path.is_file()).chain([loader]).collect())
+}
+
+/// A cpio archive in the making.
+#[derive(Default)]
+struct Image {
+    bytes: Vec<u8>,
+    entries: u32,
+}
+
+impl Image {
+    fn folder(&mut self, path: &str) {
+        self.entry(path, 0o040_755, &[]);
+    }
+
+    fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.entry(path, 0o100_000 | mode, content);
+    }
+
+    fn link(&mut self, path: &str, target: &str) {
+        self.entry(path, 0o120_777, target.as_bytes());
+    }
+
+    /// One entry: a header of thirteen hexadecimal numbers, the name, the content, each padded to four bytes.
+    fn entry(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.entries += 1;
+        let name_length = path.len() as u32 + 1;
+        let links = 1;
+        let header = [self.entries, mode, 0, 0, links, 0, content.len() as u32, 0, 0, 0, 0, name_length, 0];
+        self.bytes.extend_from_slice(b"070701");
+        header.iter().for_each(|number| self.bytes.extend_from_slice(format!("{number:08x}").as_bytes()));
+        self.bytes.extend_from_slice(path.as_bytes());
+        self.bytes.push(0);
+        self.pad();
+        self.bytes.extend_from_slice(content);
+        self.pad();
+    }
+
+    fn pad(&mut self) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.entry("TRAILER!!!", 0, &[]);
+        self.bytes
+    }
+}
