@@ -21,18 +21,36 @@ pub fn workspace() -> &'static Path {
 /// # Panics
 /// If it cannot be built.
 pub fn program(name: &str) -> PathBuf {
-    let mut build = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--bin", name, "--message-format=json-render-diagnostics"])
+    built(name, Command::new(env!("CARGO")).arg("build"))
+}
+
+/// Builds a program of the workspace as it is released, but with its libraries inside, for where there are none.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn static_program(name: &str) -> PathBuf {
+    // With --target the flags are not those of build scripts, which cannot be linked so.
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .args(["build", "--target", "x86_64-unknown-linux-gnu", "--target-dir"])
+        .arg(workspace().join("target/lab/build"));
+    built(name, build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))
+}
+
+/// Runs a build for one program.
+fn built(name: &str, build: &mut Command) -> PathBuf {
+    let mut build = build
+        .args(["--release", "--quiet", "--bin", name, "--message-format=json-render-diagnostics"])
         .current_dir(workspace())
         .stdout(Stdio::piped())
         .spawn()
         .expect("cargo starts");
     let messages = Message::parse_stream(BufReader::new(build.stdout.take().expect("a pipe")));
-    let built = messages.filter_map(|message| match message {
+    let executables = messages.filter_map(|message| match message {
         Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == name => artifact.executable,
         _ => None,
     });
-    let path = built.last();
+    let path = executables.last();
     assert!(build.wait().expect("cargo can be waited for").success(), "{name} does not build");
     path.expect("cargo says where it put the program").into()
 }
@@ -50,7 +68,7 @@ pub fn missing(programs: &[&str]) -> Option<String> {
 }
 
 /// A test that is skipped, counted as ignored, and says why, if there is a reason.
-pub fn trial(name: &str, reason: Option<String>, test: fn()) -> Trial {
+pub fn trial(name: &str, reason: Option<String>, test: impl FnOnce() + Send + 'static) -> Trial {
     if let Some(reason) = &reason {
         eprintln!("skipped {name}: {reason}");
     }

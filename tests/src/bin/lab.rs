@@ -2,9 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -119,12 +119,39 @@ fn run(machine: &Machine, limit: Duration, command: &str) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
 }
 
-/// Runs the test suite of the lab.
+/// Runs the test suite of the lab. Its last line counts.
 fn test(name: Option<&str>) -> Result<ExitCode> {
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--quiet", "--package", "gannet-tests", "--test", "qemu", "--"]).args(name);
-    let status = tests.current_dir(workspace()).status().context("cargo cannot be started")?;
+    let mut tests = tests.current_dir(workspace()).stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let output = BufReader::new(tests.stdout.take().context("no pipe to the tests")?);
+    let mut counts = None;
+    for line in output.lines() {
+        let line = line?;
+        writeln!(io::stdout(), "{line}")?;
+        counts = Counts::of(&line).or(counts);
+    }
+    let status = tests.wait().context("cargo is gone")?;
+    let counts = counts.context("the tests did not run to their end")?;
+    writeln!(io::stdout(), "{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How many tests came out how.
+struct Counts {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Counts {
+    /// Reads the test program's own summary: `test result: ok. 1 passed; 0 failed; 0 ignored; ...`
+    fn of(line: &str) -> Option<Counts> {
+        let (_, summary) = line.strip_prefix("test result: ")?.split_once(". ")?;
+        let count =
+            |word: &str| summary.split("; ").find_map(|part| part.strip_suffix(word)?.trim_end().parse::<u32>().ok());
+        Some(Counts { passed: count("passed")?, failed: count("failed")?, skipped: count("ignored")? })
+    }
 }
 
 /// Says what the lab is made of.

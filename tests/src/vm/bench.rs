@@ -1,23 +1,23 @@
-//! One machine for many tests: booted when the first of them needs it, ended by the last.
+//! One machine for many tests: booted when the first of them needs it, ended when the bench is dropped.
 
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
 use super::machine::{Card, Machine, Vm};
+use crate::static_program;
 
 /// The machine that tests share. At most one runs at a time: tests of one card stand together, and run one after the other.
 #[derive(Debug, Default)]
 pub struct Bench {
-    files: Vec<PathBuf>,
+    programs: Vec<&'static str>,
     running: Mutex<Option<(Card, Vm)>>,
 }
 
 impl Bench {
-    /// A bench whose machines have these files of the host.
-    pub fn new(files: Vec<PathBuf>) -> Bench {
-        Bench { files, running: Mutex::new(None) }
+    /// A bench whose machines have these programs of the workspace in their top folder. They are built when they are needed.
+    pub fn new(programs: &[&'static str]) -> Bench {
+        Bench { programs: programs.to_vec(), running: Mutex::new(None) }
     }
 
     /// Runs a test on a machine with this card: the one that is running, or a new one. After a test that failed or panicked
@@ -32,7 +32,8 @@ impl Bench {
             Some((present, vm)) if present == card => vm,
             other => {
                 drop(other);
-                Machine { files: self.files.clone(), ..Machine::new(card) }.boot()?
+                let files = self.programs.iter().map(|name| static_program(name)).collect();
+                Machine { files, ..Machine::new(card) }.boot()?
             }
         };
         let result = test(&mut vm)?;

@@ -28,7 +28,6 @@ load() { insmod "/modules/$1.ko" || fail "insmod $1"; }
 # Linux's own network drivers last: by then the cards that are not theirs are taken.
 while read -r module; do
     case $module in
-    virtio_console) load "$module"; [ "$mode" = shell ] || channel=/dev/vport0p1 ;;
     vfio_pci)
         load "$module"
         for port in $ports; do
@@ -40,15 +39,16 @@ while read -r module; do
         ;;
     *) load "$module" ;;
     esac
-    # The port appears a moment after its driver.
+    # The ports can be opened a moment after their driver has come.
     if [ "$module" = virtio_console ] && [ "$mode" = serve ]; then
         tries=0
-        until [ -c /dev/vport0p2 ]; do
-            [ $tries -lt 50 ] || fail "no virtio serial port"
+        until (: 3<>/dev/vport0p1 4<>/dev/vport0p2) 2>/dev/null; do
+            [ $tries -lt 100 ] || fail "no virtio serial ports"
             tries=$((tries + 1))
             sleep 0.1
         done
-        exec 3<>/dev/vport0p1 4<>/dev/vport0p2
+        channel=/dev/vport0p1
+        exec 3<>$channel 4<>/dev/vport0p2
     fi
 done </modules/order
 

@@ -24,6 +24,15 @@ const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for QEMU to open its sockets.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
+/// Files of earlier machines to keep, two a machine.
+const LOGS: usize = 60;
+
+/// How the kernel is to start. On the console only what is serious, since an emulated serial port takes its time (`dmesg` has
+/// everything); without what costs an emulated machine seconds and tests nothing here: hardening against other users of the
+/// processor, zeroing of memory, self-tests of cryptography. A guest that panics ends.
+const KERNEL_ARGUMENTS: &str =
+    "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on mitigations=off init_on_alloc=0 cryptomgr.notests";
+
 /// Huge pages of 2 MiB in the guest.
 const HUGE_PAGES: u32 = 200;
 
@@ -130,8 +139,11 @@ impl Machine {
         }
         let mut process = Process::start(command)?;
         let connected = connect(&mut process, folder.path());
+        // QEMU has read and opened what is in the folder, which goes away here: nobody else could remove it if this program
+        // were killed later.
+        drop(folder);
         let (guest, qmp) = connected.with_context(|| told(&log)).context("the virtual machine does not come up")?;
-        Ok(Vm { guest, qmp, process, log, _folder: folder })
+        Ok(Vm { guest, qmp, _process: process, log })
     }
 
     /// Boots it with a shell on the terminal, and waits until that ends.
@@ -162,10 +174,7 @@ impl Machine {
         command.args(["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-smp", "2", "-m", "1536"]);
         command.args(["-machine", "q35,kernel-irqchip=split"]).args(assets.accelerator()?.arguments());
         command.arg("-kernel").arg(assets.kernel()).arg("-initrd").arg(&image);
-        // On the console only what is serious: an emulated serial port takes its time. `dmesg` has everything.
-        command
-            .arg("-append")
-            .arg(format!("console=ttyS0 loglevel=5 panic=-1 mitigations=off intel_iommu=on hugepages={HUGE_PAGES}"));
+        command.arg("-append").arg(format!("{KERNEL_ARGUMENTS} hugepages={HUGE_PAGES}"));
         if self.iommu == Iommu::On {
             // Before the cards, which are then behind it.
             command.args(["-device", "intel-iommu,intremap=on"]);
@@ -206,9 +215,8 @@ pub struct Vm {
     pub guest: Guest,
     /// QEMU's monitor.
     pub qmp: Qmp,
-    process: Process,
+    _process: Process,
     log: PathBuf,
-    _folder: TempDir,
 }
 
 impl Vm {
@@ -218,11 +226,6 @@ impl Vm {
     /// If the file cannot be read.
     pub fn console(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
-    }
-
-    /// The process id of QEMU.
-    pub fn process_id(&self) -> u32 {
-        self.process.child.id()
     }
 }
 
@@ -279,11 +282,18 @@ fn connect(process: &mut Process, folder: &Path) -> Result<(Guest, Qmp)> {
     Ok((Guest::connect(channel, killer, BOOT_PATIENCE)?, qmp))
 }
 
-/// A file for the console of one more machine. The files of earlier programs are overwritten in turn.
+/// A file for the console of one more machine. Old ones are removed.
 fn log_file() -> Result<PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let folder = Assets::folder().join("logs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let age = |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let mut logs: Vec<PathBuf> = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    logs.sort_by_key(age);
+    for old in &logs[..logs.len().saturating_sub(LOGS)] {
+        // Another program may remove it at the same time.
+        let _ = fs::remove_file(old);
+    }
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     Ok(folder.join(format!("{}-{number}.console", std::process::id())))
 }

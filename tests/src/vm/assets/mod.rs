@@ -17,11 +17,14 @@ use serde_json::{Value, json};
 use self::packages::Archive;
 use super::accelerator::Accelerator;
 use super::kernel;
-use crate::workspace;
+use crate::{missing, workspace};
 
 /// The packages whose programs are in the guest, with what unpacks a kernel.
 const PACKAGES: [&str; 10] =
     ["bash", "busybox-static", "dash", "ethtool", "iperf3", "iproute2", "iputils-ping", "tcpdump", "xz-utils", "zstd"];
+
+/// Programs that the host must have. On Debian they cannot be missing.
+const HOST_PROGRAMS: [&str; 4] = ["apt-cache", "apt-get", "dpkg-deb", "setpriv"];
 
 /// The package that has QEMU.
 const QEMU_PACKAGE: &str = "qemu-system-x86";
@@ -165,6 +168,9 @@ fn host_has_qemu() -> bool {
 fn fetch(folder: &Path) -> Result<Assets> {
     if !cfg!(target_arch = "x86_64") {
         bail!("the lab's virtual machines are x86-64, this host is not");
+    }
+    if let Some(missing) = missing(&HOST_PROGRAMS) {
+        bail!("{missing}. The lab takes its parts from the packages of Debian and of what is made from it");
     }
     let qemu = if host_has_qemu() { Qemu::Host } else { Qemu::Unpacked };
     eprintln!("fetching packages for the lab (about 110 MB, once)");
