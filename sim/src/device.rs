@@ -1,7 +1,10 @@
 //! A software card as a device on a bus: what a driver gets to see.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,11 @@ pub(crate) trait Model: Send + Sync + 'static {
     fn write(&self, offset: u32, value: u32);
     fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()>;
     fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()>;
+    fn interrupts(&self) -> u16;
+    /// Connects as many vectors as there are eventfds, and the others with nothing.
+    fn connect_interrupts(&self, signals: Vec<File>) -> Result<()>;
+    fn reset(&self) -> Result<()>;
+    fn condition(&self) -> Condition;
 }
 
 /// A software card, as the driver holds it.
@@ -82,35 +90,49 @@ impl Device for SimDevice {
     }
 
     fn interrupts(&self) -> u16 {
-        0
+        self.0.interrupts()
     }
 
     fn connect_interrupts(&self, signals: &[BorrowedFd<'_>]) -> Result<()> {
-        if signals.is_empty() {
-            return Ok(());
+        let refused = |reason| Error::Interrupts { device: self.name().into(), reason };
+        let vectors = self.interrupts();
+        if signals.len() > usize::from(vectors) {
+            return Err(refused(format!(
+                "{} signals, but it has {vectors} vectors: connect at most these",
+                signals.len()
+            )));
         }
-        Err(Error::Interrupts { device: self.name().into(), reason: "the model has none".into() })
+        // Of anything else a write may block; the kernel refuses it too.
+        if let Some(place) = signals.iter().position(|signal| !is_eventfd(*signal)) {
+            return Err(refused(format!("what is to be connected with vector {place} is no eventfd")));
+        }
+        let own: io::Result<Vec<File>> =
+            signals.iter().map(|signal| signal.try_clone_to_owned().map(File::from)).collect();
+        let own = own
+            .map_err(|e| refused(format!("duplicating an eventfd: {e}: raise the limit of open files (ulimit -n)")))?;
+        self.0.connect_interrupts(own)
     }
 
     fn reset(&self) -> Result<()> {
-        Err(Error::Reset { device: self.name().into(), reason: "the model has none".into() })
+        self.0.reset()
     }
 
     fn condition(&self) -> Condition {
-        let mut vendor = [0; 2];
-        match self.config_read(0, &mut vendor) {
-            Ok(()) => Condition::Present,
-            Err(_) => Condition::Gone,
-        }
+        self.0.condition()
     }
 
     fn dma_faults(&self) -> Vec<DmaFault> {
-        Vec::new()
+        self.0.domain().take_faults().into_iter().map(DmaFault::from).collect()
     }
 
     fn delay(&self, time: Duration) {
         self.0.clock().advance(time);
     }
+}
+
+fn is_eventfd(fd: BorrowedFd<'_>) -> bool {
+    let target = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    target.is_ok_and(|target| target == Path::new("anon_inode:[eventfd]"))
 }
 
 impl Registers for SimBar {

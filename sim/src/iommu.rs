@@ -12,8 +12,9 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use gannet_bus::DmaAccess;
 use gannet_bus::descriptors::DESCRIPTOR_BYTES;
 use gannet_mempool::dma::{DmaMapper, Iova};
 use gannet_mempool::region::Region;
@@ -55,13 +56,31 @@ pub struct DmaFault {
     pub direction: Direction,
 }
 
+impl From<DmaFault> for gannet_bus::DmaFault {
+    fn from(fault: DmaFault) -> gannet_bus::DmaFault {
+        let access = match fault.direction {
+            Direction::Read => DmaAccess::Read,
+            Direction::Write => DmaAccess::Write,
+        };
+        gannet_bus::DmaFault { iova: Iova(fault.iova), access }
+    }
+}
+
 /// The mappings of one card, and the faults it caused.
 #[derive(Debug)]
 pub struct Domain {
     name: String,
     map: RwLock<Map>,
     fault_count: AtomicU64,
-    faults: Mutex<VecDeque<DmaFault>>,
+    faults: Mutex<Faults>,
+}
+
+/// The last faults.
+#[derive(Debug, Default)]
+struct Faults {
+    kept: VecDeque<DmaFault>,
+    /// How many of them, the last ones, [`Domain::take_faults`] has not told yet.
+    untold: usize,
 }
 
 #[derive(Debug)]
@@ -105,7 +124,18 @@ impl Domain {
 
     /// The last of them, oldest first.
     pub fn last_faults(&self) -> Vec<DmaFault> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+        self.lock_faults().kept.iter().copied().collect()
+    }
+
+    /// The faults since the last call, oldest first, as far as they are kept.
+    pub(crate) fn take_faults(&self) -> Vec<DmaFault> {
+        let mut faults = self.lock_faults();
+        let told = faults.kept.len() - std::mem::take(&mut faults.untold);
+        faults.kept.iter().skip(told).copied().collect()
+    }
+
+    fn lock_faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a step of the card: nothing is unmapped until the session is dropped.
@@ -118,11 +148,12 @@ impl Domain {
         if self.fault_count.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!("{}: DMA to unmapped memory: {fault:x?} (only the first fault is logged)", self.name);
         }
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if faults.len() == KEPT_FAULTS {
-            faults.pop_front();
+        let mut faults = self.lock_faults();
+        if faults.kept.len() == KEPT_FAULTS {
+            faults.kept.pop_front();
         }
-        faults.push_back(fault);
+        faults.kept.push_back(fault);
+        faults.untold = (faults.untold + 1).min(KEPT_FAULTS);
     }
 
     fn refused(&self, region: &Region, reason: String) -> Error {

@@ -21,7 +21,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("gannet-tests", &ALL),
 ];
 
-const ALL: [&str; 6] = ["gannet-ring", "gannet-mempool", "gannet-spec", "gannet-bus", "gannet", "gannet-sim"];
+const ALL: [&str; 7] =
+    ["gannet-ring", "gannet-mempool", "gannet-spec", "gannet-bus", "gannet", "gannet-sim", "gannet-apps"];
 
 /// The lower floors: not even their tests import the drivers or the software cards.
 const LOWER: [&str; 4] = ["gannet-ring", "gannet-mempool", "gannet-spec", "gannet-bus"];

@@ -25,6 +25,8 @@ pub struct Card {
 pub enum Pmd {
     /// 10 Gb/s: 82599, X540.
     Ixgbe,
+    /// 1 Gb/s: 82576, I350, I210, I211.
+    Igb,
     /// 1 Gb/s: 82574.
     E1000e,
 }
@@ -34,6 +36,7 @@ impl Pmd {
     pub fn name(self) -> &'static str {
         match self {
             Pmd::Ixgbe => "ixgbe",
+            Pmd::Igb => "igb",
             Pmd::E1000e => "e1000e",
         }
     }
@@ -66,6 +69,29 @@ static CARDS: &[Card] = &[
     card(0x154F, "Intel 82599 10 GbE LS", Pmd::Ixgbe),
     card(0x1528, "Intel X540 10GBASE-T", Pmd::Ixgbe),
     card(0x1560, "Intel X540 10GBASE-T, one port", Pmd::Ixgbe),
+    tested(0x10C9, "Intel 82576 gigabit", Pmd::Igb, "QEMU's igb"),
+    card(0x10E6, "Intel 82576 gigabit, fibre", Pmd::Igb),
+    card(0x10E7, "Intel 82576 gigabit, SerDes", Pmd::Igb),
+    card(0x10E8, "Intel 82576 gigabit, four ports", Pmd::Igb),
+    card(0x150A, "Intel 82576NS gigabit", Pmd::Igb),
+    card(0x150D, "Intel 82576 gigabit, four ports, SerDes", Pmd::Igb),
+    card(0x1518, "Intel 82576NS gigabit, SerDes", Pmd::Igb),
+    card(0x1526, "Intel 82576 gigabit ET2, four ports", Pmd::Igb),
+    card(0x1521, "Intel I350 gigabit", Pmd::Igb),
+    card(0x1522, "Intel I350 gigabit, fibre", Pmd::Igb),
+    card(0x1523, "Intel I350 gigabit, SerDes", Pmd::Igb),
+    card(0x1524, "Intel I350 gigabit, SGMII", Pmd::Igb),
+    card(0x1546, "Intel I350 gigabit, DA4", Pmd::Igb),
+    card(0x1533, "Intel I210 gigabit", Pmd::Igb),
+    card(0x1534, "Intel I210 gigabit, OEM", Pmd::Igb),
+    card(0x1535, "Intel I210 gigabit, IT", Pmd::Igb),
+    card(0x1536, "Intel I210 gigabit, fibre", Pmd::Igb),
+    card(0x1537, "Intel I210 gigabit, SerDes", Pmd::Igb),
+    card(0x1538, "Intel I210 gigabit, SGMII", Pmd::Igb),
+    card(0x157B, "Intel I210 gigabit, without flash", Pmd::Igb),
+    card(0x157C, "Intel I210 gigabit, SerDes, without flash", Pmd::Igb),
+    card(0x15F6, "Intel I210 gigabit, SGMII, without flash", Pmd::Igb),
+    card(0x1539, "Intel I211 gigabit", Pmd::Igb),
     tested(0x10D3, "Intel 82574L gigabit", Pmd::E1000e, "QEMU's e1000e"),
     card(0x10F6, "Intel 82574LA gigabit", Pmd::E1000e),
 ];
@@ -78,4 +104,19 @@ pub fn cards() -> &'static [Card] {
 /// The card with this id, if it has a driver.
 pub(crate) fn find(id: PciId) -> Option<&'static Card> {
     CARDS.iter().find(|card| (card.vendor, card.device) == (id.vendor, id.device))
+}
+
+#[cfg(test)]
+mod tests {
+    use gannet_spec::x82576::Chip;
+
+    use super::*;
+
+    #[test]
+    fn every_card_is_listed_once_and_known_to_its_driver() {
+        for (index, card) in CARDS.iter().enumerate() {
+            assert!(CARDS[index + 1..].iter().all(|other| other.device != card.device), "{card:?}");
+            assert_eq!(card.driver == Pmd::Igb, Chip::of(card.device).is_some(), "{card:?}");
+        }
+    }
 }

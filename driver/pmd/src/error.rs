@@ -36,6 +36,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A port whose driver knows copper only.
+    #[error("{port}: it is wired for {medium}, and the driver knows copper ports only: use another port of the card")]
+    Medium {
+        /// Name of the device.
+        port: String,
+        /// What it is wired for.
+        medium: &'static str,
+    },
     /// A configuration that the card cannot run.
     #[error("{port}: {reason}")]
     Config {

@@ -6,7 +6,7 @@
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
 use gannet_mempool::dma::Iova;
-use gannet_spec::x82599::desc::RxWriteBack;
+use gannet_spec::advanced::RxWriteBack;
 use gannet_spec::{ReadWrite, Reg};
 
 use crate::Result;
@@ -128,4 +128,13 @@ pub(crate) const RSS_KEY: [u8; 40] = [
 /// The key as the key registers hold it.
 pub(crate) fn rss_key_words() -> impl Iterator<Item = u32> {
     RSS_KEY.chunks_exact(4).map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+/// The redirection table over so many queues as its 32 registers hold it: four entries a register, a byte each.
+pub(crate) fn rss_queue_words(queues: u32) -> impl Iterator<Item = u32> {
+    const ENTRIES: u32 = 128;
+    (0..ENTRIES).step_by(4).map(move |first| {
+        let entry = |byte: u32| ((first + byte) % queues) << (8 * byte);
+        entry(0) | entry(1) | entry(2) | entry(3)
+    })
 }

@@ -25,11 +25,12 @@
 //! # }
 //! ```
 //!
-//! Drivers ([`cards`]): ixgbe for the 82599, e1000e for the 82574. Registers and descriptor layouts are in `gannet-spec`, the way to a device in
-//! `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
+//! Drivers ([`Pmd`]): ixgbe for the 82599, igb for the 82576, e1000e for the 82574. Registers and descriptor layouts are in `gannet-spec`,
+//! the way to a device in `gannet-bus`, memory in `gannet-mempool` (whose packet types are exported here too).
 
 #![forbid(unsafe_code)]
 
+mod advanced;
 mod cards;
 mod config;
 mod datapath;
@@ -38,7 +39,9 @@ mod error;
 mod family;
 mod filter;
 mod idle;
+mod igb;
 mod ixgbe;
+mod lock;
 mod mmio;
 mod nic;
 mod phy;

@@ -19,6 +19,7 @@ use crate::cards::{self, Card};
 use crate::config::{Limits, PortConfig};
 use crate::e1000e::E1000e;
 use crate::filter::{Filter, MacAddress};
+use crate::igb::Igb;
 use crate::ixgbe::Ixgbe;
 use crate::nic::Nic;
 use crate::queue::Queues;
@@ -109,6 +110,7 @@ impl Port<Probed> {
             return Err(Error::Unsupported { port: device.name().into(), vendor: id.vendor, device: id.device });
         };
         let driver: Box<dyn Driver> = match card.driver {
+            cards::Pmd::Igb => Box::new(Nic::<D, Igb>::probe(device, card)?),
             cards::Pmd::Ixgbe => Box::new(Nic::<D, Ixgbe>::probe(device, card)?),
             cards::Pmd::E1000e => Box::new(Nic::<D, E1000e>::probe(device, card)?),
         };

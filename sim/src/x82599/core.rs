@@ -10,6 +10,7 @@ use gannet_spec::{Reg, RegArray};
 
 use super::eeprom::Eeprom;
 use super::fault::Faults;
+use super::interrupts::{self, Interrupts};
 use super::link::Link;
 use super::probe::Log;
 use super::queue::{Doorbells, Turned};
@@ -32,6 +33,7 @@ pub(super) struct Core {
     pub(super) config: ConfigSpace,
     pub(super) eeprom: Eeprom,
     pub(super) stats: Statistics,
+    pub(super) interrupts: Interrupts,
     pub(super) link: Link,
     pub(super) faults: Faults,
     pub(super) log: Log,
@@ -64,6 +66,7 @@ impl Core {
             config: ConfigSpace::new(id),
             eeprom: Eeprom::new(mac),
             stats: Statistics::default(),
+            interrupts: Interrupts::default(),
             link,
             faults: Faults::default(),
             log: Log::new(name),
@@ -130,6 +133,7 @@ impl Core {
         self.rx.iter_mut().for_each(|queue| *queue = RxQueue::default());
         self.tx.iter_mut().for_each(|queue| *queue = TxQueue::default());
         self.stats = Statistics::default();
+        self.interrupts.reset();
         self.buffer.clear();
         self.link.restart();
         let semaphore = self.get(regs::SW_FW_SYNC);
@@ -140,10 +144,24 @@ impl Core {
         self.settled_at = now + SETTLE_NS;
     }
 
+    /// Resets the function (PCI Express 6.6.2): configuration space and interrupts too.
+    pub(super) fn reset_function(&mut self, now: u64) {
+        self.config.reset();
+        self.reset(now);
+        self.interrupts = Interrupts::default();
+    }
+
     /// Restarts the link only (CTRL.LNK_RST).
     pub(super) fn reset_link(&mut self, now: u64) {
-        self.link.restart();
+        self.restart_link();
         self.reset_until = Some(now + RESET_NS);
+    }
+
+    /// Takes the link down, to come up anew.
+    pub(super) fn restart_link(&mut self) {
+        if self.link.restart() {
+            self.raise(interrupts::LINK);
+        }
     }
 
     /// Whether a reset of the whole card goes on: CTRL.RST still reads 1.
@@ -170,11 +188,12 @@ impl Core {
         }
         let ready = !self.in_reset() && !self.faults.link_never_up && !self.get(regs::ESDP).laser_off();
         if self.link.tick(now, ready) {
-            self.set(regs::EICR, self.get(regs::EICR) | regs::EICR_LSC);
+            self.raise(interrupts::LINK);
         }
         if now >= self.next_turn {
             self.turn_queues(now);
         }
+        self.send_messages(now);
     }
 
     /// A queue's enable bit was written: looks at the deadlines anew.

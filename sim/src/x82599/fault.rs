@@ -38,6 +38,8 @@ pub enum Fault {
     LinkNeverUp,
     /// The card left the bus: reads are all ones, DMA stops.
     Gone,
+    /// The machine wants the card back; it works on.
+    Wanted,
     /// CTRL.RST never clears.
     StuckReset,
     /// A queue's enable bit never reads 0 again.
@@ -86,6 +88,7 @@ pub(super) struct Faults {
     pub(super) early_done: Every,
     pub(super) link_never_up: bool,
     pub(super) gone: bool,
+    pub(super) wanted: bool,
     pub(super) stuck_reset: bool,
     pub(super) stuck_queue_disable: bool,
     pub(super) bad_eeprom: bool,
@@ -103,6 +106,7 @@ impl Faults {
             Fault::EarlyDone { every } => self.early_done = Every::start(every),
             Fault::LinkNeverUp => self.link_never_up = true,
             Fault::Gone => self.gone = true,
+            Fault::Wanted => self.wanted = true,
             Fault::StuckReset => self.stuck_reset = true,
             Fault::StuckQueueDisable => self.stuck_queue_disable = true,
             Fault::BadEeprom => self.bad_eeprom = true,

@@ -21,10 +21,10 @@ impl Link {
         Link { delay, carrier, since: None, up: false }
     }
 
-    /// Begins anew: AUTOC.restart, or a reset.
-    pub(super) fn restart(&mut self) {
+    /// Begins anew: AUTOC.restart, or a reset. Whether the link was up.
+    pub(super) fn restart(&mut self) -> bool {
         self.since = None;
-        self.up = false;
+        std::mem::take(&mut self.up)
     }
 
     /// Lets time pass, with the card's side `ready` (laser on, no reset). Whether the link changed.

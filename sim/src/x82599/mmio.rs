@@ -22,6 +22,7 @@ impl Core {
             Access::Statistic => self.stats.read(register),
             Access::Stored | Access::ReadOnly => stored,
             Access::Command => 0,
+            Access::Interrupt => self.read_interrupts(register, stored),
             Access::Active => self.read_active(register, stored, now, bells),
         }
     }
@@ -38,12 +39,6 @@ impl Core {
                 self.set(regs::SWSM, value.with_smbi(true));
                 stored
             }
-            Register::Eicr => {
-                self.set(regs::EICR, 0);
-                stored
-            }
-            Register::Eics => self.get(regs::EICR),
-            Register::EimsEx(0) => self.get(regs::EIMS),
             Register::Links => self.link.status().into(),
             Register::Rdh(queue) => self.rx[usize::from(queue)].ring.head,
             Register::Tdh(queue) => self.tx[usize::from(queue)].ring.head,
@@ -70,6 +65,7 @@ impl Core {
         match register.access() {
             Access::Statistic | Access::ReadOnly => self.log.read_only_write(register.offset()),
             Access::Stored => self.store(register, value),
+            Access::Interrupt => self.write_interrupts(register, value, now),
             Access::Command | Access::Active => self.write_active(register, value, now),
         }
     }
@@ -85,25 +81,11 @@ impl Core {
             Register::Autoc => {
                 let autoc = Autoc::from(value);
                 if autoc.restart() {
-                    self.link.restart();
+                    self.restart_link();
                 }
                 self.set(regs::AUTOC, autoc.with_restart(false));
             }
-            Register::Eicr => self.set(regs::EICR, self.get(regs::EICR) & !value),
-            Register::Eics | Register::EicsEx(0) => self.set(regs::EICR, self.get(regs::EICR) | value),
-            Register::EicsEx(_) | Register::Corectl => {}
-            Register::Eims | Register::EimsEx(0) => {
-                self.set(regs::EIMS, self.get(regs::EIMS) | value & write_mask(Register::Eims));
-            }
-            Register::Eimc | Register::EimcEx(0) => self.set(regs::EIMS, self.get(regs::EIMS) & !value),
-            Register::EimsEx(n) => {
-                let mask = regs::EIMS_EX.get(n.into());
-                self.set(mask, self.get(mask) | value);
-            }
-            Register::EimcEx(n) => {
-                let mask = regs::EIMS_EX.get(n.into());
-                self.set(mask, self.get(mask) & !value);
-            }
+            Register::Corectl => {}
             Register::Wus => self.set(regs::WUS, self.get(regs::WUS) & !value),
             Register::Rxctrl | Register::Rxcsum | Register::Hlreg0 | Register::Rdrxctl => {
                 self.write_receive(register, value)
@@ -136,7 +118,7 @@ impl Core {
     }
 
     /// Stores what software may change.
-    fn store(&mut self, register: Register, value: u32) {
+    pub(super) fn store(&mut self, register: Register, value: u32) {
         let (offset, mask) = (register.offset(), write_mask(register));
         self.set_raw(offset, self.raw(offset) & !mask | value & mask);
     }

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!   SimDevice, SimBar ─► shared ─┬─ doorbells (tails, no lock)
-//!                                └─ core (lock): mmio, reset, eeprom, link, stats, queues
+//!                                └─ core (lock): mmio, reset, eeprom, link, stats, queues, interrupts ─► eventfds
 //!   Nic::step ───────────────────┘    rx: filter ─► classify ─► rss ─► ring      tx: ring ─► offload ─► wire
 //! ```
 //!
-//! Not modelled: interrupts to the host, flow director and the other n-tuple filters, RSC, header split, VMDq and DCB,
-//! segmentation, LinkSec and IPsec, loopback in the MAC. Switching one of them on is a [`Violation::Unsupported`]. Section
-//! numbers are those of the 82599 datasheet.
+//! Not modelled: flow director and the other n-tuple filters, RSC, header split, VMDq and DCB, segmentation, LinkSec and IPsec,
+//! loopback in the MAC. Switching one of them on is a [`Violation::Unsupported`]. Of interrupts, MSI-X messages are modelled, for
+//! write-backs of queues, changes of the link and whatever EICS sets; not INTx and MSI, the other causes (TCP timer, missed frames,
+//! pins, errors) and low latency interrupts. `Device::connect_interrupts` stands for the MSI-X table in BAR 4, which cannot be opened.
+//! Section numbers are those of the 82599 datasheet.
 
 mod checksum;
 mod classify;
@@ -17,6 +19,7 @@ mod eeprom;
 mod engine;
 mod fault;
 mod filter;
+mod interrupts;
 mod link;
 mod mmio;
 mod nic;

@@ -44,6 +44,7 @@ impl Nic {
         let peer = &mut *self.peer;
         let sent = self.transmitter.step(&mut core, &session, &bells.tx, peer, (budget, now));
         let received = self.receiver.step(&mut core, &session, &bells.rx, peer, (budget, now));
+        core.send_messages(now);
         sent + received
     }
 }

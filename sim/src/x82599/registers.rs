@@ -82,6 +82,8 @@ pub(super) enum Access {
     Statistic,
     /// A write does something; it reads as 0.
     Command,
+    /// It has to do with interrupts.
+    Interrupt,
     /// Reading or writing does something of its own.
     Active,
 }
@@ -91,16 +93,16 @@ impl Register {
     pub(super) fn access(self) -> Access {
         use Register as R;
         match self {
-            R::Ctrl | R::Status | R::Eec | R::Eerd | R::Swsm | R::Eicr | R::Eics | R::Eims | R::EimsEx(_) | R::Wus => {
-                Access::Active
-            }
+            R::Ctrl | R::Status | R::Eec | R::Eerd | R::Swsm | R::Wus => Access::Active,
+            R::Eicr | R::Eics | R::EicsEx(_) | R::Eims | R::EimsEx(_) | R::Eimc | R::EimcEx(_) => Access::Interrupt,
+            R::Eiac | R::Eiam | R::EiamEx(_) | R::Eitr(_) | R::Ivar(_) | R::IvarMisc | R::Gpie => Access::Interrupt,
             R::Rxctrl | R::Rxcsum | R::Hlreg0 | R::Rdrxctl | R::Mtqc | R::Msca | R::Autoc | R::Links => Access::Active,
             R::Mrqc | R::Synqf | R::Fdirctrl | R::Etqf(_) | R::Ftqf(_) | R::Rscctl(_) | R::DcaRxctrl(_) => {
                 Access::Active
             }
             R::Rdbal(_) | R::Rdbah(_) | R::Rdlen(_) | R::Rdh(_) | R::Rdt(_) | R::Rxdctl(_) => Access::Active,
             R::Tdbal(_) | R::Tdbah(_) | R::Tdlen(_) | R::Tdh(_) | R::Tdt(_) | R::Txdctl(_) => Access::Active,
-            R::Eimc | R::EimcEx(_) | R::EicsEx(_) | R::Corectl => Access::Command,
+            R::Corectl => Access::Command,
             R::Fwsm | R::Factps | R::Rxmemwrap | R::Secrxstat | R::Sectxstat | R::Links2 | R::Pcs1glsta => {
                 Access::ReadOnly
             }
@@ -116,15 +118,13 @@ impl Register {
             }
             R::Qptc(_) | R::QbtcL(_) | R::QbtcH(_) => Access::Statistic,
             R::CtrlExt | R::Esdp | R::I2cctl | R::Ledctl | R::Fcrtv | R::Fccfg | R::GcrExt | R::Gcr => Access::Stored,
-            R::SwFwSync | R::Grc | R::Hicr | R::Eiac | R::Eiam | R::Eitrsel | R::Gpie | R::IvarMisc => Access::Stored,
+            R::SwFwSync | R::Grc | R::Hicr | R::Eitrsel => Access::Stored,
             R::Exvet | R::VtCtl | R::Wuc | R::Wufc | R::Manc | R::Fctrl | R::Vlnctrl | R::Mcstctrl => Access::Stored,
             R::Rfctl | R::Rscdbu | R::Dmatxctl | R::Dtxmxszrq | R::Dtxtcpflgl | R::Dtxtcpflgh => Access::Stored,
             R::Rttdcs | R::Rttdqsel | R::Rttdt1c | R::Rttbcnrc | R::Secrxctrl | R::Sectxctrl => Access::Stored,
             R::Sectxbuffaf | R::Sectxminifg | R::Maxfrs | R::Mflcn | R::Autoc2 | R::Msrwd => Access::Stored,
-            R::Pcs1glctl | R::Pcs1gana | R::Fcttv(_) | R::Fcrtl(_) | R::Fcrth(_) | R::EiamEx(_) => Access::Stored,
-            R::Eitr(_) | R::Ivar(_) | R::Mta(_) | R::Ral(_) | R::Rah(_) | R::MpsarLo(_) | R::MpsarHi(_) => {
-                Access::Stored
-            }
+            R::Pcs1glctl | R::Pcs1gana | R::Fcttv(_) | R::Fcrtl(_) | R::Fcrth(_) => Access::Stored,
+            R::Mta(_) | R::Ral(_) | R::Rah(_) | R::MpsarLo(_) | R::MpsarHi(_) => Access::Stored,
             R::Vfta(_) | R::Pfuta(_) | R::Vlvf(_) | R::Vlvfb(_) | R::Reta(_) | R::Rssrk(_) => Access::Stored,
             R::Psrtype(_) | R::Saqf(_) | R::Daqf(_) | R::Sdpqf(_) | R::L34tImir(_) | R::Etqs(_) => Access::Stored,
             R::Srrctl(_) | R::Rxpbsize(_) | R::DcaTxctrl(_) | R::Tdwbal(_) | R::Tdwbah(_) => Access::Stored,

@@ -77,7 +77,11 @@ pub(super) fn write_mask(register: Register) -> u32 {
         Register::Secrxctrl | Register::Sectxctrl => 0x0000_0007,
         Register::Mcstctrl => 0x0000_0007,
         Register::Dtxmxszrq => 0x0000_0FFF,
-        Register::Eims | Register::Eimc => 0x7FFF_FFFF,
+        Register::Eiac => 0x4000_FFFF,
+        Register::Eitr(_) => 0x001F_8FF8,
+        Register::Gpie => 0xC000_FFFF,
+        Register::Ivar(_) => 0xBFBF_BFBF,
+        Register::IvarMisc => 0x0000_BFBF,
         _ => u32::MAX,
     }
 }

@@ -13,6 +13,7 @@ use super::classify::{Class, classify};
 use super::core::Core;
 use super::fault::Faults;
 use super::filter::{Cast, Filter, destination};
+use super::interrupts::{Causes, Direction};
 use super::probe::{Log, Violation};
 use super::queue::{Doorbell, Ring};
 use super::rss::Rss;
@@ -48,6 +49,9 @@ pub(super) struct RxQueue {
     set: usize,
     /// Write-backs that have not been written yet.
     reports: Reports,
+    /// Whether there were any in this step, and the cause of interrupts that this is.
+    reported: bool,
+    cause: Causes,
     /// A write-back that a fault delays.
     held: Option<(u64, RxWriteBack)>,
 }
@@ -108,6 +112,7 @@ impl RxQueue {
         let (straight, wrapped) = words[..*count].split_at((*count).min((self.ring.len - *first) as usize));
         let at = self.ring.at(*first);
         *count = 0;
+        self.reported = true;
         let _ = session.store_all(&mut self.ring.tlb, at, straight);
         if !wrapped.is_empty() {
             let _ = session.store_all(&mut self.ring.tlb, self.ring.base, wrapped);
@@ -121,6 +126,7 @@ impl RxQueue {
         self.set = usize::from(sets[index as usize % 4] & 0xF);
         self.drop = srrctl.drop_enable();
         self.strip_vlan = core.get_at(regs::RXDCTL, index).vlan_strip();
+        self.cause = core.cause_of_queue(index, Direction::Receive);
         self.buffer_bytes = usize::from(srrctl.buffer_kib()) * 1024;
         if srrctl.descriptor_type() != ONE_BUFFER || self.buffer_bytes == 0 {
             core.log.violation(Violation::Unsupported, || format!("SRRCTL({index}) = {:#x}", srrctl.into_bits()));
@@ -226,11 +232,18 @@ impl Receiver {
         let dma = core.may_master();
         let mut moved = if dma { self.drain_buffer(core, &settings, session, budget) } else { 0 };
         moved += self.take_from_peer(core, &settings, session, peer, (budget - moved, now, dma));
+        let mut causes = 0;
         for &index in &settings.running {
             let queue = &mut core.rx[usize::from(index)];
             if queue.reports.count > 0 {
                 queue.flush(session);
             }
+            if std::mem::take(&mut queue.reported) {
+                causes |= queue.cause;
+            }
+        }
+        if causes != 0 {
+            core.raise(causes);
         }
         core.receive = Some(settings);
         moved
@@ -458,6 +471,7 @@ fn misreport(
         queue.held = Some((at, write_back));
         return Some(());
     }
+    queue.reported = true;
     let result = session.store(&mut queue.ring.tlb, at, [write_back.low, write_back.high]);
     if let Some((at, held)) = queue.held.take() {
         session.store(&mut queue.ring.tlb, at, [held.low, held.high])?;

@@ -1,14 +1,16 @@
 //! What both halves of a card hold: the lock around its state, the tails outside of it, and the gates before it.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use gannet_bus::pci::COMMAND_MEMORY;
-use gannet_bus::{Error, Result};
+use gannet_bus::{Condition, Error, Result};
 
 use super::core::Core;
 use super::fault::{Fault, Faults};
+use super::interrupts::VECTORS;
 use super::probe::Violation;
 use super::queue::Doorbells;
 use super::registers::{Register, decode};
@@ -86,6 +88,18 @@ impl Shared {
         self.gates.load(Ordering::Relaxed) & GATE_GONE != 0
     }
 
+    fn check_present(&self) -> Result<()> {
+        if self.is_gone() { Err(Error::Gone { device: self.name.clone() }) } else { Ok(()) }
+    }
+
+    fn set_memory_gate(&self, core: &Core) {
+        if core.config.command() & COMMAND_MEMORY == 0 {
+            self.gates.fetch_or(GATE_MEMORY_OFF, Ordering::Relaxed);
+        } else {
+            self.gates.fetch_and(!GATE_MEMORY_OFF, Ordering::Relaxed);
+        }
+    }
+
     /// Writes a register that needs the lock: all but the tails.
     fn write_locked(&self, offset: u32, register: Option<Register>, value: u32) {
         let now = self.clock.now();
@@ -147,27 +161,49 @@ impl Model for Shared {
     }
 
     fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()> {
-        if self.is_gone() {
-            return Err(Error::Gone { device: self.name.clone() });
-        }
+        self.check_present()?;
         self.lock().config.read(offset, bytes).ok_or_else(|| beyond(&self.name, offset))
     }
 
     fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
-        if self.is_gone() {
-            return Err(Error::Gone { device: self.name.clone() });
-        }
+        self.check_present()?;
         let now = self.clock.now();
         let mut core = self.lock();
         if core.config.write(offset, bytes).ok_or_else(|| beyond(&self.name, offset))? == Effect::Reset {
-            core.reset(now);
+            core.reset_function(now);
         }
-        if core.config.command() & COMMAND_MEMORY == 0 {
-            self.gates.fetch_or(GATE_MEMORY_OFF, Ordering::Relaxed);
-        } else {
-            self.gates.fetch_and(!GATE_MEMORY_OFF, Ordering::Relaxed);
-        }
+        self.set_memory_gate(&core);
         Ok(())
+    }
+
+    fn interrupts(&self) -> u16 {
+        VECTORS as u16
+    }
+
+    fn connect_interrupts(&self, signals: Vec<File>) -> Result<()> {
+        self.check_present()?;
+        self.lock().connect_interrupts(signals, self.clock.now());
+        Ok(())
+    }
+
+    fn reset(&self) -> Result<()> {
+        self.check_present()?;
+        let mut core = self.lock();
+        core.reset_function(self.clock.now());
+        // The bus restores memory access, as vfio-pci does, but not the right to DMA.
+        core.config.answer_memory();
+        self.set_memory_gate(&core);
+        Ok(())
+    }
+
+    fn condition(&self) -> Condition {
+        if self.is_gone() {
+            Condition::Gone
+        } else if self.lock().faults.wanted {
+            Condition::Wanted
+        } else {
+            Condition::Present
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use gannet_spec::x82599::{TX_ON_CHIP_DESCRIPTORS, regs};
 use super::core::Core;
 use super::fault::Faults;
 use super::filter::{Cast, destination};
+use super::interrupts::{Causes, Direction};
 use super::offload;
 use super::probe::{Log, Violation};
 use super::queue::{Doorbell, Ring};
@@ -32,6 +33,9 @@ pub(super) struct TxQueue {
     set: usize,
     /// Where the head is written instead of done bits, if it is (7.2.3.5.4).
     head_at: Option<u64>,
+    /// Whether done bits or the head were written in this step, and the cause of interrupts that this is.
+    reported: bool,
+    cause: Causes,
     /// Descriptors of the packet at the head, which a fault reported as done, over their content, before it was sent.
     reported_early: Option<Vec<[u64; 2]>>,
 }
@@ -59,7 +63,9 @@ impl TransmitSettings {
         for index in 0..regs::TDT.count() {
             let sets = core.get_at(regs::TQSM, index / 4).to_le_bytes();
             let (low, high) = (core.get_at(regs::TDWBAL, index), core.get_at(regs::TDWBAH, index));
+            let cause = core.cause_of_queue(index, Direction::Transmit);
             let queue = &mut core.tx[index as usize];
+            queue.cause = cause;
             queue.set = usize::from(sets[index as usize % 4] & 0xF);
             queue.head_at = (low & 1 != 0).then_some(u64::from(high) << 32 | u64::from(low & !3));
             if queue.ring.runs() {
@@ -121,6 +127,7 @@ impl Transmitter {
         let settings = core.transmit.take().unwrap_or_else(|| TransmitSettings::new(core));
         let mut moved = 0;
         if settings.enabled && core.link.is_up() && core.may_master() {
+            let mut causes = 0;
             let count = settings.running.len();
             for turn in 0..count {
                 // Each queue gets an even share of what is left of the budget, and a different one begins each time.
@@ -133,6 +140,13 @@ impl Transmitter {
                 session.refresh(&mut queue.ring.tlb);
                 let mut wire = Wire { peer: &mut *peer, now, settings: &settings };
                 moved += self.drain(core, index, tail, session, &mut wire, share);
+                let queue = &mut core.tx[index];
+                if std::mem::take(&mut queue.reported) {
+                    causes |= queue.cause;
+                }
+            }
+            if causes != 0 {
+                core.raise(causes);
             }
             self.turn = self.turn.wrapping_add(1);
         }
@@ -384,6 +398,7 @@ impl TxQueue {
         if let Some(at) = self.head_at.filter(|_| asked) {
             session.store_word(&mut self.ring.tlb, at, self.ring.head.to_le());
         }
+        self.reported |= asked;
     }
 }
 

@@ -1,12 +1,15 @@
 //! Cards that run on a thread of their own.
 
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gannet_bus::{Device, Registers};
 use gannet_sim::x82599::Engine;
-use gannet_spec::x82599::desc::tx_command;
-use gannet_spec::x82599::regs::{self, Rxdctl};
+use gannet_spec::x82599::desc::{rx_status, tx_command};
+use gannet_spec::x82599::regs::{self, Allocation, Gpie, Ivar, Rxdctl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::frames::{MAC, plain};
 use super::harness::{Bench, MEMORY, RING, region};
@@ -30,6 +33,23 @@ fn an_engine_runs_cards_until_it_is_stopped() {
     assert!(bench.done(0));
     assert_eq!(engine.stop().len(), 1);
     assert_eq!((bench.sent().len(), probe.violations().len()), (1, 0));
+}
+
+#[test]
+fn an_engine_wakes_a_thread_that_waits_for_a_frame() {
+    let mut bench = Bench::started();
+    let signal = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
+    bench.device.connect_interrupts(&[signal.as_fd()]).unwrap();
+    bench.write(regs::GPIE, Gpie::new().with_msix(true));
+    bench.write(regs::IVAR.get(0), Ivar::new().with_rx(0, Allocation::new().with_valid(true)));
+    bench.write(regs::EIMS, 1);
+    bench.cable.lock().unwrap().to_card.push_back((plain(MAC, 60), false));
+    let nic = std::mem::replace(&mut bench.nic, Bench::new().nic);
+    let engine = Engine::spawn(vec![nic]);
+    let woken = poll(&mut [PollFd::new(signal.as_fd(), PollFlags::POLLIN)], PollTimeout::from(10_000_u16));
+    assert_eq!((woken, signal.read()), (Ok(1), Ok(1)));
+    assert_ne!(bench.write_back(0, 0).status() & rx_status::DD, 0, "the frame is there before the message");
+    assert_eq!(engine.stop().len(), 1);
 }
 
 #[test]

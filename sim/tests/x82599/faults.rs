@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gannet_bus::{Device, Registers};
+use gannet_bus::{Condition, Device, Error, Registers};
 use gannet_sim::x82599::Fault;
 use gannet_spec::x82599::desc::{rx_status, tx_command};
 use gannet_spec::x82599::eeprom;
@@ -103,6 +103,21 @@ fn a_card_that_is_gone_reads_all_ones_and_moves_nothing() {
     bench.receive(plain(MAC, 60));
     assert!(bench.sent().is_empty() && !bench.done(0));
     assert_eq!(bench.write_back(0, 0).high, 0);
+}
+
+#[test]
+fn a_card_says_that_it_is_wanted_back_and_works_on_until_it_is_gone() {
+    let mut bench = Bench::started();
+    assert_eq!(bench.device.condition(), Condition::Present);
+    bench.probe.inject(Fault::Wanted);
+    assert_eq!(bench.device.condition(), Condition::Wanted);
+    bench.receive(plain(MAC, 60));
+    assert_eq!(bench.write_back(0, 0).status() & rx_status::DD, rx_status::DD);
+    bench.probe.inject(Fault::Gone);
+    assert_eq!(bench.device.condition(), Condition::Gone);
+    assert!(matches!(bench.device.reset(), Err(Error::Gone { .. })));
+    bench.probe.heal();
+    assert_eq!(bench.device.condition(), Condition::Present);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod engine;
 mod faults;
 mod frames;
 mod harness;
+mod interrupts;
 mod memory;
 mod receive;
 mod registers;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use gannet_bus::pci::{BusMaster, set_bus_master};
-use gannet_bus::{Device, Registers};
+use gannet_bus::{Device, DmaAccess, Registers};
 use gannet_mempool::dma::DmaMapping;
 use gannet_mempool::region::{Backing, Region};
 use gannet_sim::iommu::{Direction, DmaFault};
@@ -53,6 +53,25 @@ fn a_receive_buffer_that_is_not_mapped_is_a_fault_and_nothing_else() {
     bench.receive(plain(MAC, 61));
     assert_eq!(bench.write_back(0, 1).length(), 61, "the next frame is in the next descriptor");
     assert_eq!(bench.probe.dma_fault_count(), 1);
+}
+
+#[test]
+fn the_device_tells_each_fault_once_and_the_probe_keeps_them() {
+    let mut bench = Bench::started();
+    let faults = |bench: &Bench| -> Vec<_> {
+        bench.device.dma_faults().into_iter().map(|fault| (fault.iova.0, fault.access)).collect()
+    };
+    assert_eq!(faults(&bench), []);
+    for position in 0..3 {
+        bench.rx_ring(0).descriptors().store(position, RxRead { buffer: 0x1000 + u64::from(position) }.words());
+    }
+    bench.receive(plain(MAC, 60));
+    bench.receive(plain(MAC, 60));
+    assert_eq!(faults(&bench), [(0x1000, DmaAccess::Write), (0x1001, DmaAccess::Write)]);
+    assert_eq!(faults(&bench), []);
+    bench.receive(plain(MAC, 60));
+    assert_eq!(faults(&bench), [(0x1002, DmaAccess::Write)]);
+    assert_eq!(bench.probe.dma_faults().len(), 3);
 }
 
 #[test]

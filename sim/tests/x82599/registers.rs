@@ -85,6 +85,24 @@ fn a_function_level_reset_turns_dma_and_memory_off() {
 }
 
 #[test]
+fn the_device_resets_to_what_it_was_after_power_up() {
+    let mut bench = Bench::started();
+    bench.write(regs::RAL.get(3), 0x1234_5678);
+    bench.device.reset().unwrap();
+    let mut command = [0; 2];
+    bench.device.config_read(gannet_bus::pci::COMMAND, &mut command).unwrap();
+    assert_eq!(u16::from_le_bytes(command), gannet_bus::pci::COMMAND_MEMORY, "it answers, but does no DMA");
+    assert!(!bench.read(regs::CTRL).reset() && !bench.read(regs::EEC).auto_read_done());
+    bench.clock.advance(Duration::from_millis(1));
+    assert!(bench.read(regs::EEC).auto_read_done());
+    assert_eq!((bench.read(regs::RAL.get(3)), bench.read(regs::RDLEN.get(0)), bench.read(regs::RDT.get(0))), (0, 0, 0));
+    assert!(!bench.read(regs::RXDCTL.get(0)).enable() && !bench.read(regs::TXDCTL.get(0)).enable());
+    bench.receive(super::frames::plain(MAC, 60));
+    assert_eq!(bench.write_back(0, 0).high, 0);
+    assert_eq!(bench.probe.violations(), []);
+}
+
+#[test]
 fn capabilities_lie_where_the_hardware_has_them() {
     let bench = Bench::new();
     let mut at = [0];

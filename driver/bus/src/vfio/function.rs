@@ -38,8 +38,8 @@ pub(super) struct Function {
 }
 
 impl Function {
-    pub(super) fn open(address: PciAddress, membership: Membership) -> Result<Function, Refusal> {
-        let file = membership.open_device(&address.to_string())?;
+    /// Takes a card that has just been opened. (On an error the file is closed before the membership ends.)
+    pub(super) fn new(address: PciAddress, membership: Membership, file: File) -> Result<Function, Refusal> {
         let config = sys::region_info(file.as_fd(), VFIO_PCI_CONFIG_REGION_INDEX)
             .map_err(|why| Refusal::system("finding its configuration space", why))?;
         let request = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)

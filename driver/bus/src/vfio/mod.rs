@@ -17,6 +17,7 @@ mod iova;
 mod msix;
 mod refusal;
 mod sys;
+mod type1;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -31,8 +32,10 @@ pub use refusal::{Blocker, Holder, Refusal};
 use crate::pci::{self, BusMaster, COMMAND, COMMAND_MEMORY, PciId};
 use crate::sysfs::{PciAddress, Sysfs};
 use crate::{Condition, Device, DmaFault, Error, Result};
+use container::AddressSpace;
 use faults::KernelLog;
 use function::Function;
+use type1::Type1;
 
 /// A PCI card in the hands of this process. It is given back when this and all BARs are dropped, with DMA and memory space off.
 #[derive(Debug)]
@@ -53,9 +56,9 @@ impl VfioDevice {
         let sysfs = Sysfs::new();
         let found = sysfs.device(address)?;
         let group = refusal::check(&sysfs, &found)?;
-        let function = VfioContainer::join_shared()
-            .and_then(|container| container.join(group, &sysfs))
-            .and_then(|membership| Function::open(address, membership))
+        let function = VfioContainer::shared()
+            .join(address, group, &sysfs)
+            .and_then(|(file, membership)| Function::new(address, membership, file))
             .map_err(|refusal| Error::Vfio { device: name(address), refusal })?;
         let device = VfioDevice {
             function: Arc::new(function),
@@ -128,6 +131,11 @@ impl Device for VfioDevice {
     fn delay(&self, time: Duration) {
         std::thread::sleep(time);
     }
+}
+
+/// The IOMMU's side of a container.
+fn open_address_space(sysfs: &Sysfs) -> Result<Box<dyn AddressSpace>, Refusal> {
+    Ok(Box::new(Type1::open(sysfs)?))
 }
 
 /// A card's name, as in `--port`.

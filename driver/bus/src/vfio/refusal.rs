@@ -1,7 +1,7 @@
 //! Why a card cannot be had through VFIO, and what mends it.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -159,6 +159,22 @@ pub(super) fn blockers(sysfs: &Sysfs, group: u32) -> Result<Vec<Blocker>> {
         }
     }
     Ok(blockers)
+}
+
+/// Opens one of VFIO's files.
+pub(super) fn open(node: &Path, sysfs: &Sysfs) -> Result<File, Refusal> {
+    let file = OpenOptions::new().read(true).write(true).open(sysfs.path(node));
+    file.map_err(|why| cannot_open(node.into(), why, sysfs))
+}
+
+/// Why one of VFIO's files cannot be opened.
+pub(super) fn cannot_open(node: PathBuf, why: io::Error, sysfs: &Sysfs) -> Refusal {
+    match why.raw_os_error() {
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Refusal::NoModule { node, source: why },
+        Some(libc::EACCES | libc::EPERM) => Refusal::Permission { node },
+        Some(libc::EBUSY) => Refusal::InUse { holders: holders(sysfs, &node), node },
+        _ => Refusal::system(format!("opening {}", node.display()), why),
+    }
 }
 
 /// Processes that have `node` open, as far as this user may look.

@@ -15,7 +15,7 @@ use gannet_bus::{Device, Registers};
 use gannet_mempool::Burst;
 use gannet_mempool::buffers::{Arrival, RxBuffers};
 use gannet_mempool::dma::{DmaTable, Iova};
-use gannet_spec::x82599::desc::{RxRead, RxWriteBack, rx_status};
+use gannet_spec::advanced::{RxRead, RxWriteBack, rx_status};
 use nix::sys::eventfd::EventFd;
 
 use crate::config::{BUFFER_GRANULE, PortConfig, VlanTags};

@@ -16,8 +16,8 @@ use gannet_bus::{Device, Registers};
 use gannet_mempool::Burst;
 use gannet_mempool::buffers::TxBuffers;
 use gannet_mempool::dma::DmaTable;
+use gannet_spec::advanced::{TxWriteBack, tx_command};
 use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
-use gannet_spec::x82599::desc::{TxWriteBack, tx_command};
 
 use crate::family::{Family, QUEUE_PATIENCE, RingPlace};
 use crate::nic::Hardware;

@@ -4,11 +4,12 @@ use gannet_bus::Device;
 use gannet_spec::x82599::regs::*;
 use gannet_spec::{ReadWrite, RegArray};
 
+use crate::Result;
 use crate::config::PortConfig;
-use crate::family::rss_key_words;
+use crate::family::{rss_key_words, rss_queue_words};
 use crate::filter::{Filter, MacAddress, Multicast, Promiscuous, address_words};
+use crate::lock::Lock;
 use crate::mmio::{Mmio, Patience};
-use crate::{Error, Result};
 
 /// Transmit packet buffer, likewise.
 const TX_BUFFER_KIB: u32 = 160;
@@ -21,8 +22,9 @@ const XON_BELOW_XOFF_BYTES: u32 = 0x10000;
 /// Pause time in units of 512 bit times.
 const PAUSE_TIME: u32 = 0xFFFF;
 
-/// Entries of the redirection table.
-const RETA_ENTRIES: u32 = 128;
+/// The MAC's registers: bit 3 is ours, the firmware's is five bits up (10.5.4).
+const MAC_LOCK: Lock =
+    Lock { what: "the MAC's registers", semaphore: SWSM, owners: SW_FW_SYNC, software: 1 << 3, firmware: 1 << (3 + 5) };
 
 /// Everything that does not belong to one queue.
 pub(crate) fn global<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32, mac: MacAddress, config: &PortConfig) {
@@ -128,10 +130,8 @@ fn receive_offloads<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
     for (index, word) in (0..).zip(rss_key_words()) {
         mmio.write(RSSRK.get(index), word);
     }
-    let queues = config.rx.len() as u32;
-    for register in 0..RETA.count() {
-        let entry = |byte: u32| (register * (RETA_ENTRIES / RETA.count()) + byte) % queues;
-        mmio.write(RETA.get(register), entry(0) | entry(1) << 8 | entry(2) << 16 | entry(3) << 24);
+    for (index, word) in (0..).zip(rss_queue_words(config.rx.len() as u32)) {
+        mmio.write(RETA.get(index), word);
     }
     // With one queue too: programs want the hash.
     let fields = Mrqc::new().with_mode(1).with_ipv4(true).with_ipv4_tcp(true).with_ipv4_udp(true);
@@ -164,63 +164,8 @@ pub(crate) fn enable_receive<D: Device>(mmio: &Mmio<D>) -> Result<()> {
 pub(crate) fn start_link<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     mmio.modify(ESDP, |value| value.with_laser_off(false));
     // The firmware shares the MAC's registers with us.
-    with_mac_lock(mmio, || mmio.modify(AUTOC, |value| value.with_restart(true)))
-}
-
-/// Runs `work` while we own the MAC's registers against firmware and the other port (10.5.4).
-fn with_mac_lock<D: Device>(mmio: &Mmio<D>, work: impl FnOnce()) -> Result<()> {
-    /// Ours in SW_FW_SYNC; the firmware's is five bits up.
-    const MAC_CSR: u32 = 1 << 3;
-    const FIRMWARE: u32 = MAC_CSR << 5;
-    const TRIES: u32 = 200;
-    for attempt in 1..=TRIES {
-        take_semaphore(mmio)?;
-        let owners = mmio.read(SW_FW_SYNC);
-        // A second is far longer than anybody keeps it: software that still has it was killed, and no reset gives it back.
-        let free = owners & FIRMWARE == 0 && (owners & MAC_CSR == 0 || attempt == TRIES);
-        if free {
-            mmio.write(SW_FW_SYNC, owners | MAC_CSR);
-        }
-        release_semaphore(mmio);
-        if free {
-            work();
-            let taken = take_semaphore(mmio);
-            mmio.modify(SW_FW_SYNC, |owners| owners & !MAC_CSR);
-            release_semaphore(mmio);
-            return taken;
-        }
-        mmio.delay_us(5_000);
-    }
-    Err(Error::Timeout {
-        port: mmio.name().to_owned(),
-        what: "the MAC's registers",
-        waited_us: u64::from(TRIES) * 5_000,
+    MAC_LOCK.hold(mmio, || {
+        mmio.modify(AUTOC, |value| value.with_restart(true));
+        Ok(())
     })
-}
-
-/// SMBI against other software, then SWESMBI against the firmware.
-fn take_semaphore<D: Device>(mmio: &Mmio<D>) -> Result<()> {
-    let patience = Patience { looks: 2_000, every_us: 50 };
-    // A read that returns 0 has taken it. If it stays taken, its owner was killed: once more after giving it back.
-    let take = || mmio.wait("the software semaphore", SWSM, patience, |value| !value.smbi());
-    match take() {
-        Err(Error::Timeout { .. }) => {
-            release_semaphore(mmio);
-            take()?
-        }
-        answer => answer?,
-    };
-    for _ in 0..patience.looks {
-        mmio.modify(SWSM, |value| value.with_swesmbi(true));
-        if mmio.read(SWSM).swesmbi() {
-            return Ok(());
-        }
-        mmio.delay_us(patience.every_us);
-    }
-    release_semaphore(mmio);
-    Err(Error::Timeout { port: mmio.name().to_owned(), what: "the firmware semaphore", waited_us: 100_000 })
-}
-
-fn release_semaphore<D: Device>(mmio: &Mmio<D>) {
-    mmio.write(SWSM, Swsm::new());
 }

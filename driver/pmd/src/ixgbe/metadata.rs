@@ -1,57 +1,12 @@
-//! From a receive descriptor's bits to a packet's metadata: one look-up and a few shifts, no branches.
+//! From a receive descriptor's bits to a packet's metadata.
 
-use gannet_mempool::{Flags, L3, L4, Metadata};
-use gannet_spec::x82599::desc::{RxWriteBack, rss_type, rx_status, rx_type};
+use gannet_mempool::{Flags, Metadata};
+use gannet_spec::x82599::desc::{RxWriteBack, rx_status};
 
-/// Flags by RSS type and packet type, the low 16 bits of the descriptor. A program touches a line or two of it.
-static TYPES: [u16; 1 << 16] = types();
+use crate::advanced::{TypeTable, type_table};
 
-const fn types() -> [u16; 1 << 16] {
-    let mut table = [0; 1 << 16];
-    let mut index = 0;
-    while index < table.len() {
-        table[index] = flags_of_type(index as u32).0;
-        index += 1;
-    }
-    table
-}
-
-const fn flags_of_type(kind: u32) -> Flags {
-    let flags = if kind & 0xF != rss_type::NONE { Flags::RSS } else { Flags(0) };
-    // An Ethertype filter's match replaces the packet type by the filter's number.
-    if kind & rx_type::ETQF != 0 {
-        return flags;
-    }
-    // 82599 specification update: UDP without a checksum is reported as wrong. IPv6 tunnels have none either (RFC 6935).
-    let unsure = if kind & rx_type::UDP != 0 { Flags::L4_BAD_UNSURE } else { Flags(0) };
-    flags.with(unsure).with(Flags::headers(l3(kind), l4(kind)))
-}
-
-const fn l3(kind: u32) -> L3 {
-    if kind & rx_type::IPV4_EXT != 0 {
-        L3::Ipv4Options
-    } else if kind & rx_type::IPV4 != 0 {
-        L3::Ipv4
-    } else if kind & rx_type::IPV6_EXT != 0 {
-        L3::Ipv6Extensions
-    } else if kind & rx_type::IPV6 != 0 {
-        L3::Ipv6
-    } else {
-        L3::Unknown
-    }
-}
-
-const fn l4(kind: u32) -> L4 {
-    if kind & rx_type::TCP != 0 {
-        L4::Tcp
-    } else if kind & rx_type::UDP != 0 {
-        L4::Udp
-    } else if kind & rx_type::SCTP != 0 {
-        L4::Sctp
-    } else {
-        L4::Unknown
-    }
-}
+/// 82599 specification update: UDP without a checksum is reported as wrong. IPv6 tunnels have none either (RFC 6935).
+static TYPES: TypeTable = type_table(Flags::L4_BAD_UNSURE);
 
 /// Status and error bits that are flags already, once they are shifted to their places.
 #[inline(always)]

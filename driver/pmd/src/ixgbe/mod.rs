@@ -14,11 +14,12 @@ mod stats;
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
-use gannet_spec::x82599::desc::{RxWriteBack, TxData, rx_status, tx_command};
+use gannet_spec::x82599::desc::{RxWriteBack, rx_status};
 use gannet_spec::x82599::regs::*;
 use gannet_spec::{ReadWrite, Reg};
 
 use crate::Result;
+use crate::advanced;
 use crate::cards::Card;
 use crate::config::{BUFFER_GRANULE, Limits, PortConfig};
 use crate::family::{Family, RingPlace, RxSetup};
@@ -32,9 +33,6 @@ const RSS_QUEUES: usize = 16;
 
 /// Transmit queues without DCB and virtualisation (MTQC = 0).
 const TX_QUEUES: usize = 64;
-
-/// A single-descriptor packet: data, advanced, end of packet, FCS inserted.
-const TX_COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
 
 /// Controllers of the family that differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +81,7 @@ impl Family for Ixgbe {
 
     #[inline(always)]
     fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2] {
-        TxData { buffer, length, command: TX_COMMAND, payload_length: length.into() }.words()
+        advanced::tx_descriptor(buffer, length)
     }
 
     fn rx_tail(queue: u32) -> Reg<ReadWrite> {

@@ -106,3 +106,16 @@ fn the_process_that_has_a_group_is_named() {
         "/dev/vfio/7 is in use by process 4711 (testpmd): a group belongs to one process at a time"
     );
 }
+
+#[test]
+fn a_file_that_cannot_be_opened_says_what_mends_it() {
+    let (_root, sysfs) = tree();
+    let text = |errno| cannot_open("/dev/vfio/7".into(), io::Error::from_raw_os_error(errno), &sysfs).to_string();
+    assert!(text(libc::ENODEV).contains("sudo modprobe vfio-pci"), "{}", text(libc::ENODEV));
+    assert!(text(libc::EACCES).contains("sudo chown $USER /dev/vfio/7"), "{}", text(libc::EACCES));
+    assert!(text(libc::EACCES).contains("SUBSYSTEM==\"vfio\", OWNER="), "{}", text(libc::EACCES));
+    assert!(text(libc::EBUSY).starts_with("/dev/vfio/7 is in use: "), "{}", text(libc::EBUSY));
+    assert!(text(libc::EIO).contains("opening /dev/vfio/7: Input/output error"), "{}", text(libc::EIO));
+    let missing = open(Path::new("/dev/vfio/7"), &sysfs).expect_err("not there");
+    assert!(matches!(missing, Refusal::NoModule { .. }), "{missing}");
+}

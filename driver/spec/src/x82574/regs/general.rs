@@ -5,6 +5,8 @@ use bitfield_struct::bitfield;
 pub use crate::phy::MDIC;
 use crate::{ReadOnly, ReadWrite, Reg};
 
+pub use crate::semaphore::Swsm;
+
 // ---- General control ----
 
 /// Device control.
@@ -211,17 +213,6 @@ pub struct ExtcnfCtrl {
     /// Software owns the PHY's bus and the NVM, if it reads back 1 after it was written 1. A reset gives it to the firmware.
     pub software_owns_mdio: bool,
     #[bits(26)]
-    __: u32,
-}
-
-/// Value of [`SWSM`].
-#[bitfield(u32)]
-pub struct Swsm {
-    /// Taken by another software agent.
-    pub smbi: bool,
-    /// Ours against the firmware, if it reads back 1.
-    pub swesmbi: bool,
-    #[bits(30)]
     __: u32,
 }
 

@@ -5,6 +5,8 @@ use bitfield_struct::bitfield;
 pub use crate::phy::MDIC;
 use crate::{ReadOnly, ReadWrite, Reg};
 
+pub use crate::semaphore::Swsm;
+
 // ---- 8.2 General control ----
 
 /// Device control.
@@ -133,8 +135,12 @@ pub struct Eecd {
     pub present: bool,
     /// The card has read its configuration from it.
     pub auto_read_done: bool,
-    #[bits(22)]
-    __: u32,
+    #[bits(9)]
+    __: u16,
+    /// I210 and I211: a flash is there. Without it they configure themselves from fuses, and [`EERD`] has nothing to read.
+    pub flash_present: bool,
+    #[bits(12)]
+    __: u16,
 }
 
 /// Value of [`EERD`].
@@ -240,8 +246,8 @@ pub const GCR: Reg<ReadWrite, Gcr> = Reg::at(0x05B00);
 pub const SWSM: Reg<ReadWrite, Swsm> = Reg::at(0x05B50);
 /// Firmware semaphore.
 pub const FWSM: Reg<ReadOnly, Fwsm> = Reg::at(0x05B54);
-/// Software/firmware synchronisation: who owns which resource.
-pub const SW_FW_SYNC: Reg<ReadWrite, SwFwSync> = Reg::at(0x05B5C);
+/// Software/firmware synchronisation: who owns which [`resource`]. Those that software has in 15:0, those that the firmware has in 31:16.
+pub const SW_FW_SYNC: Reg<ReadWrite> = Reg::at(0x05B5C);
 
 /// Value of [`GCR`].
 #[bitfield(u32)]
@@ -261,17 +267,6 @@ pub struct Gcr {
     __: u16,
 }
 
-/// Value of [`SWSM`].
-#[bitfield(u32)]
-pub struct Swsm {
-    /// Taken by another software agent.
-    pub smbi: bool,
-    /// Ours against the firmware, if it reads back 1.
-    pub swesmbi: bool,
-    #[bits(30)]
-    __: u32,
-}
-
 /// Value of [`FWSM`].
 #[bitfield(u32)]
 pub struct Fwsm {
@@ -288,19 +283,10 @@ pub struct Fwsm {
     __: u16,
 }
 
-/// Value of [`SW_FW_SYNC`]: resources as [`resource`] bits.
-#[bitfield(u32)]
-pub struct SwFwSync {
-    /// Those that software has.
-    pub software: u16,
-    /// Those that the firmware has.
-    pub firmware: u16,
-}
-
 /// What [`SW_FW_SYNC`] shares out.
 pub mod resource {
     /// The NVM.
-    pub const NVM: u16 = 1 << 0;
+    pub const NVM: u32 = 1 << 0;
     /// The PHY of each port.
-    pub const PHY: [u16; 4] = [1 << 1, 1 << 2, 1 << 5, 1 << 6];
+    pub const PHY: [u32; 4] = [1 << 1, 1 << 2, 1 << 5, 1 << 6];
 }

@@ -5,6 +5,8 @@ use bitfield_struct::bitfield;
 use super::array;
 use crate::{ReadOnly, ReadWrite, Reg, RegArray};
 
+pub use crate::semaphore::Swsm;
+
 // ---- 8.2.3.1 General control ----
 
 /// Device control.
@@ -174,17 +176,6 @@ pub struct GcrExt {
     pub buffers_clear: bool,
     #[bits(1)]
     __: u8,
-}
-
-/// Value of [`SWSM`].
-#[bitfield(u32)]
-pub struct Swsm {
-    /// Taken by another software agent.
-    pub smbi: bool,
-    /// Ours against the firmware, if it reads back 1.
-    pub swesmbi: bool,
-    #[bits(30)]
-    __: u32,
 }
 
 /// Value of [`FWSM`].

@@ -28,32 +28,10 @@ pub const RSSRK_ALIAS: RegArray<ReadWrite> = array(0x05C80, 4, 10);
 /// [`QPTC`] once more.
 pub const QPTC_ALIAS: RegArray<ClearOnRead> = array(0x06030, 0x40, 16);
 
-// ---- Registers that kernel drivers touch: interrupts, PHY, wake-up, firmware, filters not used here ----
+// ---- Registers that kernel drivers touch: PHY, wake-up, firmware, filters not used here ----
 
 /// Bit-banged I2C to the SFP+ module: clock in 0, clock out 1, data in 2, data out 3.
 pub const I2CCTL: Reg<ReadWrite> = Reg::at(0x00028);
-/// Interrupt cause set; reads as [`EICR`], without clearing it.
-pub const EICS: Reg<ReadWrite> = Reg::at(0x00808);
-/// Causes that clear themselves with MSI-X.
-pub const EIAC: Reg<ReadWrite> = Reg::at(0x00810);
-/// Interrupt throttling, vectors 0 to 23.
-pub const EITR: RegArray<ReadWrite> = array(0x00820, 4, 24);
-/// Causes that mask themselves.
-pub const EIAM: Reg<ReadWrite> = Reg::at(0x00890);
-/// Which throttle a virtual function uses.
-pub const EITRSEL: Reg<ReadWrite> = Reg::at(0x00894);
-/// General purpose interrupt enable: MSI-X mode.
-pub const GPIE: Reg<ReadWrite> = Reg::at(0x00898);
-/// Vectors of queues 2n and 2n+1.
-pub const IVAR: RegArray<ReadWrite> = array(0x00900, 4, 64);
-/// Vectors of the TCP timer and of other causes.
-pub const IVAR_MISC: Reg<ReadWrite> = Reg::at(0x00A00);
-/// Cause set, extended: vectors 0-31 and 32-63.
-pub const EICS_EX: RegArray<WriteOnly> = array(0x00A90, 4, 2);
-/// Mask set, extended.
-pub const EIMS_EX: RegArray<ReadWrite> = array(0x00AA0, 4, 2);
-/// Automatic mask, extended.
-pub const EIAM_EX: RegArray<ReadWrite> = array(0x00AD0, 4, 2);
 /// Ethertype of the outer VLAN tag.
 pub const EXVET: Reg<ReadWrite> = Reg::at(0x05078);
 /// Virtualisation control.

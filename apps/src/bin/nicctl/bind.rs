@@ -1,0 +1,208 @@
+//! `bind`, `unbind`, `restore`: which driver has a card.
+//!
+//! All cards are checked before the first one is moved, so a refusal leaves everything as it was.
+
+use std::collections::BTreeSet;
+
+use anyhow::{bail, ensure};
+use gannet_bus::sysfs::{PciAddress, PciDevice};
+use serde::Serialize;
+
+use crate::answer::{Answer, Status};
+use crate::cards;
+use crate::cli::Caution;
+use crate::driver_switch::{self, VFIO_PCI};
+use crate::group;
+use crate::host::Host;
+use crate::routes::default_route;
+use crate::state::{Home, State};
+use crate::vfio_users::VfioUsers;
+
+/// What became of a card.
+#[derive(Debug, Serialize)]
+struct Moved {
+    address: String,
+    from: Option<String>,
+    to: Option<String>,
+    /// Why it was not moved.
+    error: Option<String>,
+    /// What is still to do before it can be used.
+    hint: Option<String>,
+}
+
+/// Gives cards to vfio-pci.
+///
+/// # Errors
+/// A card that cannot or should not be taken: none is then.
+pub(crate) fn bind(host: &Host, addresses: &[PciAddress], caution: Caution) -> anyhow::Result<Answer> {
+    let cards = find(host, addresses)?;
+    ensure!(
+        host.has(driver_switch::folder(VFIO_PCI)),
+        "the kernel's driver vfio-pci is not loaded: sudo modprobe vfio-pci"
+    );
+    for card in &cards {
+        may_bind(host, card, caution)?;
+    }
+    let mut state = State::open(host)?;
+    let mut moved = Vec::new();
+    for card in &cards {
+        moved.push(carry_out(card, || match card.driver()?.as_deref() {
+            Some(VFIO_PCI) => Ok(()),
+            driver => {
+                remember(&mut state, card, driver)?;
+                driver_switch::to_vfio(host, card)
+            }
+        })?);
+    }
+    // Only now: the cards named may have been in each other's way.
+    for (card, moved) in cards.iter().zip(&mut moved) {
+        moved.hint = viability_hint(host, card)?;
+    }
+    answer(&moved)
+}
+
+/// Leaves devices without a driver.
+///
+/// # Errors
+/// A device that cannot or should not be taken: none is then.
+pub(crate) fn unbind(host: &Host, addresses: &[PciAddress], caution: Caution) -> anyhow::Result<Answer> {
+    let devices = find(host, addresses)?;
+    let users = VfioUsers::find(host);
+    for device in &devices {
+        let (address, class) = (device.address(), device.class());
+        ensure!(
+            cards::is_network(device) || caution == Caution::Force,
+            "{address} is no network card (class {class:#08x}), and the machine may need it; --force takes it nevertheless"
+        );
+        is_free(host, &users, device)?;
+        spares_default_route(host, device, caution)?;
+    }
+    let mut state = State::open(host)?;
+    let mut moved = Vec::new();
+    for device in &devices {
+        moved.push(carry_out(device, || {
+            remember(&mut state, device, device.driver()?.as_deref())?;
+            driver_switch::to_nobody(host, device)
+        })?);
+    }
+    answer(&moved)
+}
+
+/// Gives cards back to the kernel's drivers; without addresses, all that were taken.
+///
+/// # Errors
+/// A card that is in use, or whose driver is not loaded: none is given back then.
+pub(crate) fn restore(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Answer> {
+    let mut state = State::open(host)?;
+    let taken = state.addresses();
+    let cards = find(host, if addresses.is_empty() { &taken } else { addresses })?;
+    let users = VfioUsers::find(host);
+    for card in &cards {
+        is_free(host, &users, card)?;
+        if let Home::Driver(driver) = state.home(card.address()) {
+            let loaded = host.has(driver_switch::folder(driver));
+            ensure!(loaded, "{}: its driver {driver} is not loaded: sudo modprobe {driver}", card.address());
+        }
+    }
+    let mut moved = Vec::new();
+    for card in &cards {
+        moved.push(carry_out(card, || {
+            if matches!(card.driver()?.as_deref(), None | Some(VFIO_PCI)) {
+                driver_switch::to_home(host, card, state.home(card.address()))?;
+            }
+            state.forget(card.address())
+        })?);
+    }
+    answer(&moved)
+}
+
+/// The devices, each once.
+fn find(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Vec<PciDevice>> {
+    let unique: BTreeSet<PciAddress> = addresses.iter().copied().collect();
+    unique.into_iter().map(|address| Ok(host.sysfs.device(address)?)).collect()
+}
+
+/// Checks that vfio-pci can have a card, and that the machine can spare it.
+fn may_bind(host: &Host, card: &PciDevice, caution: Caution) -> anyhow::Result<()> {
+    let (address, class) = (card.address(), card.class());
+    if card.driver()?.as_deref() == Some(VFIO_PCI) {
+        return Ok(());
+    }
+    ensure!(cards::is_network(card), "{address} is no network card (class {class:#08x}): nothing to bind");
+    ensure!(
+        card.iommu_group()?.is_some(),
+        "{address} has no IOMMU group: the IOMMU is off, and `nicctl doctor {address}` says how to switch it on"
+    );
+    let functions = card.virtual_functions()?;
+    ensure!(
+        functions == 0,
+        "{address} has {functions} virtual functions, and vfio-pci takes it only without: \
+         echo 0 | sudo tee /sys/bus/pci/devices/{address}/sriov_numvfs"
+    );
+    spares_default_route(host, card, caution)
+}
+
+fn spares_default_route(host: &Host, device: &PciDevice, caution: Caution) -> anyhow::Result<()> {
+    match default_route(host, device)? {
+        Some(interface) if caution == Caution::Refuse => bail!(
+            "{} carries the machine's default route ({interface}): without it the machine may lose its network, and this session \
+             with it; name another card, or take it nevertheless with --force",
+            device.address()
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that no program has a card through VFIO: the kernel would wait for it without end.
+fn is_free(host: &Host, users: &VfioUsers, device: &PciDevice) -> anyhow::Result<()> {
+    match users.of(host, device)?.first() {
+        Some(process) if device.driver()?.as_deref() == Some(VFIO_PCI) => {
+            bail!("{} is in use by {process}: end it first, as with kill {}", device.address(), process.pid)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remember(state: &mut State, device: &PciDevice, driver: Option<&str>) -> anyhow::Result<()> {
+    match driver {
+        Some(VFIO_PCI) => Ok(()),
+        driver => state.remember(device.address(), driver),
+    }
+}
+
+/// Moves a device, and says from where to where.
+fn carry_out(device: &PciDevice, action: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Moved> {
+    let from = device.driver()?;
+    let error = action().err().map(|why| format!("{:#}", why));
+    Ok(Moved { address: device.address().to_string(), from, to: device.driver()?, error, hint: None })
+}
+
+fn viability_hint(host: &Host, card: &PciDevice) -> anyhow::Result<Option<String>> {
+    let blockers = group::blockers(host, card)?;
+    let Some(group) = card.iommu_group()?.filter(|_| !blockers.is_empty()) else { return Ok(None) };
+    let lines = blockers.iter().map(|blocker| {
+        format!("\n    {} has driver {}: {}", blocker.device.address(), blocker.driver, blocker.remedy())
+    });
+    Ok(Some(format!(
+        "no program can use it while others of its IOMMU group {group} are with the kernel:{}",
+        lines.collect::<String>()
+    )))
+}
+
+fn answer(moved: &[Moved]) -> anyhow::Result<Answer> {
+    let mut table = String::new();
+    let mut errors = Vec::new();
+    for Moved { address, from, to, error, hint } in moved {
+        let name = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".into());
+        let way =
+            if from == to { format!("stays with {}", name(to)) } else { format!("{} -> {}", name(from), name(to)) };
+        table += &format!("{address}  {way}\n");
+        table.extend(hint.iter().map(|hint| format!("  {hint}\n")));
+        errors.extend(error.iter().map(|error| format!("{address}: {error}")));
+    }
+    if moved.is_empty() {
+        table = "no card is taken from the kernel: nothing to restore\n".into();
+    }
+    let status = if errors.is_empty() { Status::Fine } else { Status::Failed };
+    Ok(Answer { table, json: serde_json::json!({ "cards": moved }), errors, status })
+}

@@ -1,0 +1,130 @@
+//! Moving a device between the kernel's drivers, by writing to the kernel's files.
+//!
+//! The kernel works while it is written to, and some drivers take seconds to let go. All waits here are bounded.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use gannet_bus::sysfs::PciDevice;
+
+use crate::host::{Host, refused};
+use crate::state::Home;
+
+/// The driver through which user space has a card.
+pub(crate) const VFIO_PCI: &str = "vfio-pci";
+
+/// Longest wait for the kernel. Letting go of a card with many queues takes it about a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often to look whether it has finished.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Where drivers of PCI devices are.
+pub(crate) fn folder(driver: &str) -> String {
+    format!("/sys/bus/pci/drivers/{driver}")
+}
+
+/// Moves `device` from its driver to vfio-pci. If vfio-pci refuses it, it goes back.
+///
+/// # Errors
+/// Not root; the kernel refuses, or takes too long.
+pub(crate) fn to_vfio(host: &Host, device: &PciDevice) -> anyhow::Result<()> {
+    let before = device.driver()?;
+    // First, while nothing has happened yet: whoever may not write this may do none of the rest.
+    set_override(host, device, VFIO_PCI)?;
+    let moved = release(host, device).and_then(|()| attach(host, device, VFIO_PCI));
+    moved.map_err(|why| match give_back(host, device, before.as_deref()) {
+        Ok(()) => why.context("it is left where it was"),
+        Err(also) => why.context(format!("it has lost its driver ({also:#})")),
+    })
+}
+
+/// After a failed move: leaves `device` as it was before.
+fn give_back(host: &Host, device: &PciDevice, before: Option<&str>) -> anyhow::Result<()> {
+    set_override(host, device, "")?;
+    match before {
+        Some(driver) if device.driver()?.is_none() => attach(host, device, driver),
+        _ => Ok(()),
+    }
+}
+
+/// Takes `device` from its driver, if it has one, and leaves it without.
+///
+/// # Errors
+/// As [`to_vfio`].
+pub(crate) fn to_nobody(host: &Host, device: &PciDevice) -> anyhow::Result<()> {
+    set_override(host, device, "")?;
+    release(host, device)
+}
+
+/// Gives `device` back to where it belongs; if that is unknown, to the kernel's driver that wants it.
+///
+/// # Errors
+/// As [`to_vfio`].
+pub(crate) fn to_home(host: &Host, device: &PciDevice, home: Home<'_>) -> anyhow::Result<()> {
+    to_nobody(host, device)?;
+    match home {
+        Home::Driver(driver) => attach(host, device, driver),
+        Home::Nobody => Ok(()),
+        Home::Unknown => {
+            write(host, "/sys/bus/pci/drivers_probe".into(), &device.address().to_string())?;
+            wait(device, "for a driver of the kernel to take it", |driver| driver.is_some())
+        }
+    }
+}
+
+/// Lets only the driver of this name take the device; "" lets all.
+fn set_override(host: &Host, device: &PciDevice, driver: &str) -> anyhow::Result<()> {
+    let file = format!("/sys/bus/pci/devices/{}/driver_override", device.address());
+    write(host, file, &format!("{driver}\n"))
+}
+
+fn release(host: &Host, device: &PciDevice) -> anyhow::Result<()> {
+    let Some(driver) = device.driver()? else { return Ok(()) };
+    write(host, folder(&driver) + "/unbind", &device.address().to_string())?;
+    wait(device, &format!("for {driver} to let go"), |driver| driver.is_none())
+}
+
+fn attach(host: &Host, device: &PciDevice, driver: &str) -> anyhow::Result<()> {
+    let asked = write(host, folder(driver) + "/bind", &device.address().to_string());
+    asked.with_context(|| format!("{driver} refuses it; `dmesg | tail` may say why"))?;
+    wait(device, &format!("for {driver} to take it"), |now| now == Some(driver))
+}
+
+/// Writes to a file of the kernel, on a thread of its own: the kernel may keep it for as long as somebody has the device.
+fn write(host: &Host, file: String, text: &str) -> anyhow::Result<()> {
+    let path: PathBuf = host.sysfs.path(&file);
+    let text = text.to_owned();
+    let (done, finished) = mpsc::channel();
+    thread::spawn(move || {
+        let written = File::options().write(true).truncate(true).open(&path);
+        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
+        // Nobody may wait any more.
+        let _ = done.send(written);
+    });
+    match finished.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(why)) => Err(refused(file, &why)),
+        Err(_) => Err(too_late(&format!("to take what is written to {file}"))),
+    }
+}
+
+/// Waits until the device's driver is what it shall be.
+fn wait(device: &PciDevice, what: &str, is_so: impl Fn(Option<&str>) -> bool) -> anyhow::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !is_so(device.driver()?.as_deref()) {
+        if Instant::now() > end {
+            bail!(too_late(what));
+        }
+        thread::sleep(TICK);
+    }
+    Ok(())
+}
+
+fn too_late(what: &str) -> anyhow::Error {
+    anyhow!("waited {} s {what}: does somebody use the card? `dmesg | tail` may say why", PATIENCE.as_secs())
+}

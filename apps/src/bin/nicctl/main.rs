@@ -1,0 +1,60 @@
+//! nicctl: which cards are there, is the host ready for Gannet, to vfio-pci and back, registers and counters.
+//!
+//! [`cli`] reads the command line. Each command is a module of its own and makes an [`answer::Answer`], which is printed here: as a table,
+//! or with `--json`. What they read of the machine goes through [`host`].
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod bind;
+mod cards;
+mod cli;
+mod doctor;
+mod driver_switch;
+mod group;
+mod host;
+mod list;
+mod memory;
+mod regs;
+mod routes;
+mod state;
+mod stats;
+mod table;
+mod vfio_users;
+
+use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::cli::{Arguments, Command};
+use self::host::Host;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let host = Host::at(&arguments.root);
+    let answer = match &arguments.command {
+        Command::List => list::run(&host),
+        Command::Doctor { addresses } => doctor::run(&host, addresses),
+        Command::Bind { addresses, force } => bind::bind(&host, addresses, force.into()),
+        Command::Unbind { addresses, force } => bind::unbind(&host, addresses, force.into()),
+        Command::Restore { addresses } => bind::restore(&host, addresses),
+        Command::Regs { card, names } => regs::run(&host, card, names),
+        Command::Stats { address } => stats::run(&host, *address),
+    };
+    // Nobody may listen any more: no reason to panic.
+    match answer {
+        Ok(answer) => {
+            let text = if arguments.json { format!("{:#}\n", answer.json) } else { answer.table };
+            let _ = stdout().write_all(text.as_bytes());
+            for error in &answer.errors {
+                let _ = writeln!(stderr(), "nicctl: {error}");
+            }
+            answer.status.into()
+        }
+        Err(why) => {
+            let _ = writeln!(stderr(), "nicctl: {why:#}");
+            answer::Status::Failed.into()
+        }
+    }
+}

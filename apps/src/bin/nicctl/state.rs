@@ -1,0 +1,102 @@
+//! Which kernel driver each card was taken from: a file that `restore` reads.
+//!
+//! It lies in `/run`, which a restart empties: after one the kernel's drivers have their cards again.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use gannet_bus::sysfs::PciAddress;
+
+use crate::host::{Host, refused};
+
+/// The file, in our hands alone while this lives.
+#[derive(Debug)]
+pub(crate) struct State {
+    path: PathBuf,
+    file: File,
+    /// Kernel drivers by address of the card; `None` for one that had none.
+    drivers: BTreeMap<String, Option<String>>,
+}
+
+/// Where a card belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Home<'a> {
+    /// With this driver of the kernel.
+    Driver(&'a str),
+    /// It had no driver.
+    Nobody,
+    /// It was not taken by us.
+    Unknown,
+}
+
+impl State {
+    /// Reads the file, which is made if it is not there, and keeps others from it.
+    ///
+    /// # Errors
+    /// Not root; another `nicctl` has it; somebody else wrote to it.
+    pub(crate) fn open(host: &Host) -> anyhow::Result<State> {
+        let path = host.sysfs.path("/run/gannet/nicctl.json");
+        let folder = path.parent().unwrap_or(&path);
+        let made = fs::create_dir_all(folder);
+        let opened =
+            made.and_then(|()| File::options().read(true).write(true).create(true).truncate(false).open(&path));
+        let mut file = opened.map_err(|why| refused(&path, &why))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("another nicctl is at work: wait until it has ended"),
+            Err(TryLockError::Error(why)) => return Err(refused(&path, &why)),
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(|| format!("reading {}", path.display()))?;
+        let drivers = if text.is_empty() { Ok(BTreeMap::new()) } else { serde_json::from_str(&text) };
+        let drivers = drivers.with_context(|| format!("{} is damaged: remove it", path.display()))?;
+        Ok(State { path, file, drivers })
+    }
+
+    /// Where the card was before it was taken.
+    pub(crate) fn home(&self, address: PciAddress) -> Home<'_> {
+        match self.drivers.get(&address.to_string()) {
+            Some(Some(driver)) => Home::Driver(driver),
+            Some(None) => Home::Nobody,
+            None => Home::Unknown,
+        }
+    }
+
+    /// All cards that were taken.
+    pub(crate) fn addresses(&self) -> Vec<PciAddress> {
+        self.drivers.keys().filter_map(|address| address.parse().ok()).collect()
+    }
+
+    /// Writes down that the card is taken from `driver`. One that has none now keeps what was written down of it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn remember(&mut self, address: PciAddress, driver: Option<&str>) -> anyhow::Result<()> {
+        let home = self.drivers.entry(address.to_string()).or_default();
+        if let Some(driver) = driver {
+            *home = Some(driver.to_owned());
+        }
+        self.save()
+    }
+
+    /// Writes down that the card is given back.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn forget(&mut self, address: PciAddress) -> anyhow::Result<()> {
+        match self.drivers.remove(&address.to_string()) {
+            Some(_) => self.save(),
+            None => Ok(()),
+        }
+    }
+
+    fn save(&mut self) -> anyhow::Result<()> {
+        let text = serde_json::to_vec_pretty(&self.drivers)?;
+        let file = &mut self.file;
+        let saved = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text));
+        saved.with_context(|| format!("writing {}", self.path.display()))
+    }
+}

@@ -1,0 +1,123 @@
+//! From a card that has just been reset to one that runs (4.5), queues and link excluded.
+
+use gannet_bus::Device;
+use gannet_spec::x82576::Chip;
+use gannet_spec::x82576::regs::*;
+
+use crate::config::{PortConfig, VlanTags};
+use crate::family::{rss_key_words, rss_queue_words};
+use crate::filter::{Filter, MacAddress, Promiscuous, address_words};
+use crate::mmio::Mmio;
+
+/// Pause time in units of 512 bit times.
+const PAUSE_TIME: u32 = 0xFFFF;
+
+/// Everything that does not belong to one queue.
+pub(crate) fn global<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress, config: &PortConfig) {
+    // The firmware learns that a driver is there.
+    mmio.modify(CTRL_EXT, |value| value.with_driver_loaded(true).with_pf_reset_done(true));
+    // 8.6.1: a completion that comes late would be taken for that of the repeated request.
+    mmio.modify(GCR, |value| value.with_completion_resend(false));
+    mmio.write(WUC, 0);
+    for index in 0..UTA.count() {
+        // Memory that a reset does not clear.
+        mmio.write(UTA.get(index), 0);
+    }
+    set_filter(mmio, chip, mac, &config.filter);
+    flow_control(mmio, chip);
+    transmit(mmio);
+    receive(mmio, config);
+}
+
+/// Receive addresses, multicast hash, promiscuous mode.
+pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress, filter: &Filter) {
+    let mut addresses = std::iter::once(&mac).chain(&filter.unicast);
+    for entry in 0..chip.receive_addresses() {
+        let address = addresses.next();
+        let (low, high) = address.map_or((0, 0), |&address| address_words(address));
+        mmio.write(RAL.get(entry), low);
+        mmio.write(RAH.get(entry), Rah::new().with_bytes(high).with_valid(address.is_some()));
+    }
+    for (index, word) in (0..).zip(filter.multicast_table()) {
+        mmio.write(MTA.get(index), word);
+    }
+    let open = filter.promiscuous == Promiscuous::On;
+    mmio.modify(RCTL, |value| {
+        let hashed = value.with_broadcast_accept(true).with_multicast_offset(0);
+        hashed.with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+    });
+}
+
+/// IEEE 802.3x pause frames; whether they are sent and obeyed is set with the link.
+fn flow_control<D: Device>(mmio: &Mmio<D>, chip: Chip) {
+    mmio.write(FCAL, 0x00C2_8001);
+    mmio.write(FCAH, 0x0100);
+    mmio.write(FCT, 0x8808);
+    mmio.write(FCTTV, PAUSE_TIME);
+    mmio.write(FCRTV, PAUSE_TIME / 2);
+    let buffer_kib = chip.rx_buffer_kib(mmio.read(RXPBS));
+    let (xon, xoff) = flow_thresholds(buffer_kib);
+    mmio.write(FCRTL, xon);
+    mmio.write(FCRTH, xoff);
+}
+
+/// When to send XON and XOFF with a packet buffer of this size. Never, if the size is unknown or nothing.
+fn flow_thresholds(buffer_kib: Option<u32>) -> (FlowThreshold, FlowThreshold) {
+    /// Unit of the threshold registers.
+    const GRANULE: u32 = 16;
+    /// The highest that they hold.
+    const HIGHEST: u32 = 0xFFF * GRANULE;
+    /// With FCS and a tag.
+    const LONGEST_FRAME: u32 = 1_522;
+    let buffer = buffer_kib.unwrap_or(0) << 10;
+    // Room for a tenth, and for the frame that is being received and the one that delays our XOFF.
+    let xoff = (buffer / 10 * 9).min(buffer.saturating_sub(2 * LONGEST_FRAME)).min(HIGHEST);
+    let threshold = |bytes: u32| FlowThreshold::new().with_granules((bytes / GRANULE) as u16);
+    (threshold(xoff / 2).with_xon_enable(xoff > 0), threshold(xoff))
+}
+
+fn transmit<D: Device>(mmio: &Mmio<D>) {
+    mmio.modify(TCTL, |value| value.with_pad_short(true).with_collision_threshold(15).with_retransmit_late(true));
+    // A slot of half duplex: 64 byte times, which counts from 0.
+    mmio.modify(TCTL_EXT, |value| value.with_collision_distance(63));
+}
+
+/// FCS and VLAN stripping, checksum verification, RSS (7.1.1, 7.1.10). Receive is off.
+fn receive<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
+    mmio.modify(CTRL, |value| value.with_vlan_mode(config.vlan_tags == VlanTags::Strip));
+    mmio.modify(RCTL, |value| {
+        let plain = value.with_store_bad(false).with_long_packets(false).with_loopback(0).with_vlan_filter(false);
+        plain.with_discard_pause(true).with_crc_strip(true)
+    });
+    mmio.modify(RFCTL, |value| value.with_ipv6_extensions_disable(true));
+    // The descriptor carries the RSS hash, not the checksum of fragments. SCTP is left out: the card finds errors in good frames (erratum).
+    mmio.write(RXCSUM, Rxcsum::new().with_ip_check(true).with_l4_check(true).with_packet_checksum_disable(true));
+    for (index, word) in (0..).zip(rss_key_words()) {
+        mmio.write(RSSRK.get(index), word);
+    }
+    for (index, word) in (0..).zip(rss_queue_words(config.rx.len() as u32)) {
+        mmio.write(RETA.get(index), word);
+    }
+    // With one queue too: programs want the hash.
+    let fields = Mrqc::new().with_mode(2).with_ipv4(true).with_ipv4_tcp(true).with_ipv4_udp(true);
+    mmio.write(MRQC, fields.with_ipv6(true).with_ipv6_tcp(true).with_ipv6_udp(true));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pause_frames_are_sent_before_the_buffer_is_full() {
+        for kib in [34, 36, 64, 140] {
+            let (xon, xoff) = flow_thresholds(Some(kib));
+            let (xon_bytes, xoff_bytes) = (u32::from(xon.granules()) * 16, u32::from(xoff.granules()) * 16);
+            assert!(xon.xon_enable() && xon_bytes < xoff_bytes, "{kib} KiB: {xon:?} {xoff:?}");
+            assert!(xoff_bytes + 2 * 1_522 <= kib << 10, "{kib} KiB: {xoff:?}");
+        }
+        for nothing in [None, Some(0), Some(1)] {
+            let (xon, xoff) = flow_thresholds(nothing);
+            assert_eq!((u32::from(xon), u32::from(xoff)), (0, 0), "{nothing:?}");
+        }
+    }
+}
