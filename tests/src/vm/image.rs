@@ -106,7 +106,7 @@ fn add(image: &mut Image, file: &Path) -> Result<()> {
 /// Whether a 64-bit ELF program names an interpreter (a program header of type PT_INTERP), which loads its libraries.
 fn is_dynamic(elf: &[u8]) -> bool {
     let number = |at: usize, size: usize| {
-        let bytes = elf.get(at..at + size).unwrap_or_default();
+        let bytes = elf.get(at..at.saturating_add(size)).unwrap_or_default();
         bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
     };
     let (headers, size, count) = (number(0x20, 8), number(0x36, 2), number(0x38, 2));
@@ -169,5 +169,37 @@ impl Image {
     fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_as_the_kernel_reads_them() {
+        let mut image = Image::default();
+        image.file("init", 0o755, b"hello");
+        let bytes = image.finish();
+        let text = String::from_utf8_lossy(&bytes);
+        // Header of 110 bytes, name with its end, padding; content, padding.
+        assert!(text.starts_with("07070100000001000081ed"), "{text}");
+        assert_eq!(&text[54..62], "00000005", "the content's length");
+        assert_eq!(&text[110..124], "init\0\0hello\0\0\0");
+        assert!(text[124..].starts_with("070701"), "{text}");
+        assert!(text.trim_end_matches('\0').ends_with("TRAILER!!!"), "{text}");
+        assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn programs_that_need_libraries_are_recognised() {
+        let mut image = Image::default();
+        let this = std::env::current_exe().expect("a test has a program");
+        let refused = add(&mut image, &this).expect_err("a program that needs the C library");
+        assert!(refused.to_string().contains("crt-static"), "{refused}");
+        // Damaged ones are the guest's business, not a reason to panic here.
+        let damaged = [b"\x7fELF".as_slice(), &[0xff; 60]].concat();
+        assert!(!is_dynamic(&damaged));
+        assert!(!is_dynamic(b"\x7fELF"));
     }
 }

@@ -6,7 +6,6 @@
 
 mod packages;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,6 +70,15 @@ impl Assets {
         let current = strings("packages")? == PACKAGES && (qemu == Qemu::Unpacked || host_has_qemu());
         let kernel = record["kernel"].as_str()?.to_owned();
         current.then_some(Assets { folder, kernel, qemu, versions: strings("versions")? })
+    }
+
+    /// Why nothing can be fetched on this host, if so.
+    pub fn unavailable() -> Option<String> {
+        if !cfg!(target_arch = "x86_64") {
+            return Some("the lab's virtual machines are x86-64, this host is not".into());
+        }
+        let missing = missing(&HOST_PROGRAMS)?;
+        Some(format!("{missing}: the lab takes its parts from packages, and needs Debian or what is made from it"))
     }
 
     /// Finds everything, fetching what is missing.
@@ -166,11 +174,8 @@ fn host_has_qemu() -> bool {
 
 /// Fetches and unpacks everything, and leaves a record when it is complete.
 fn fetch(folder: &Path) -> Result<Assets> {
-    if !cfg!(target_arch = "x86_64") {
-        bail!("the lab's virtual machines are x86-64, this host is not");
-    }
-    if let Some(missing) = missing(&HOST_PROGRAMS) {
-        bail!("{missing}. The lab takes its parts from the packages of Debian and of what is made from it");
+    if let Some(reason) = Assets::unavailable() {
+        bail!("{reason}");
     }
     let qemu = if host_has_qemu() { Qemu::Host } else { Qemu::Unpacked };
     eprintln!("fetching packages for the lab (about 110 MB, once)");
@@ -181,7 +186,7 @@ fn fetch(folder: &Path) -> Result<Assets> {
         archive.require(QEMU_PACKAGE, OLDEST_QEMU)?;
     }
     let kernel_package = archive.dependency("linux-image-amd64", "linux-image-")?;
-    let kernel = kernel_package.trim_start_matches("linux-image-").to_owned();
+    let kernel = kernel_package.replacen("linux-image-", "", 1);
     archive.download(&wanted, &kernel_package)?;
 
     let root = folder.join("root");
@@ -204,11 +209,11 @@ fn fetch(folder: &Path) -> Result<Assets> {
 
 /// Runs a command to its end. Returns what it printed.
 pub(super) fn output(command: &mut Command) -> Result<Vec<u8>> {
-    let program = Path::new(command.get_program()).file_name().unwrap_or(OsStr::new("")).to_owned();
-    let output =
-        command.output().with_context(|| format!("{} cannot be started: is it installed?", program.display()))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("{program} cannot be started: is it installed?"))?;
     if !output.status.success() {
-        bail!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} ended with {}:\n{}", output.status, errors.trim_end());
     }
     Ok(output.stdout)
 }
