@@ -152,6 +152,7 @@ impl Counts {
 fn describe(assets: &Assets) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     writeln!(out, "folder        {}", Assets::folder().display())?;
+    writeln!(out, "QEMU          {}", assets.qemu_version()?)?;
     writeln!(out, "accelerator   {}", assets.accelerator()?)?;
     writeln!(out, "kernel        {}", assets.kernel_version())?;
     for package in assets.versions() {

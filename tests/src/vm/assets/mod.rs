@@ -107,6 +107,15 @@ impl Assets {
         &self.kernel
     }
 
+    /// What QEMU says of its version.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn qemu_version(&self) -> Result<String> {
+        let text = output(self.qemu()?.arg("--version"))?;
+        Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    }
+
     /// The kernel, as QEMU takes it.
     pub(super) fn kernel(&self) -> PathBuf {
         self.folder.join("kernel")
