@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::assets::{Assets, output};
+use super::assets::{Assets, LOADER};
 use super::kernel;
 
 /// Programs of the guest, beside those of busybox.
@@ -69,13 +69,13 @@ pub(super) fn pack(assets: &Assets, settings: &Settings, files: &[PathBuf]) -> R
     for name in PROGRAMS {
         let program = assets.find(name)?;
         image.file(&format!("bin/{name}"), 0o755, &fs::read(&program)?);
-        libraries.extend(libraries_of(assets, &program)?);
+        libraries.extend(assets.libraries(&program)?);
     }
     for library in libraries {
         let name = library.file_name().and_then(|name| name.to_str()).context("a library without a name")?;
         image.file(&format!("lib/x86_64-linux-gnu/{name}"), 0o755, &fs::read(&library)?);
     }
-    image.link("lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+    image.link(&format!("lib64/{LOADER}"), &format!("/lib/x86_64-linux-gnu/{LOADER}"));
 
     let mut order = String::new();
     for (name, module) in kernel::modules(assets, &MODULES)? {
@@ -111,20 +111,6 @@ fn is_dynamic(elf: &[u8]) -> bool {
     };
     let (headers, size, count) = (number(0x20, 8), number(0x36, 2), number(0x38, 2));
     (0..count).any(|index| number(headers.saturating_add(index * size), 4) == 3)
-}
-
-/// The libraries of a program, the loader among them.
-fn libraries_of(assets: &Assets, program: &Path) -> Result<Vec<PathBuf>> {
-    let loader = assets.find("ld-linux-x86-64.so.2")?;
-    let mut list = assets.command(program)?;
-    // The loader takes --list before the program's name, and its options before that.
-    let arguments: Vec<_> = list.get_args().map(ToOwned::to_owned).collect();
-    list = std::process::Command::new(list.get_program());
-    list.arg("--list").args(arguments);
-    let text = String::from_utf8(output(&mut list)?)?;
-    // name => path (address)
-    let paths = text.lines().filter_map(|line| Some(PathBuf::from(line.split_once("=> ")?.1.split(' ').next()?)));
-    Ok(paths.filter(|path| path.is_file()).chain([loader]).collect())
 }
 
 /// A cpio archive in the making.

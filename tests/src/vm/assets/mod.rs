@@ -35,6 +35,9 @@ const OLDEST_QEMU: u32 = 8;
 const LIBRARIES: [&str; 3] =
     ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio"];
 
+/// The dynamic loader.
+pub(super) const LOADER: &str = "ld-linux-x86-64.so.2";
+
 /// Everything that a virtual machine is made of, ready for use.
 #[derive(Clone, Debug)]
 pub struct Assets {
@@ -136,9 +139,24 @@ impl Assets {
 
     /// A command that runs a program of the unpacked packages on the host, with their own libraries.
     pub(super) fn command(&self, program: &Path) -> Result<Command> {
-        let mut command = Command::new(self.find("ld-linux-x86-64.so.2")?);
+        let mut command = self.loader()?;
+        command.arg(program);
+        Ok(command)
+    }
+
+    /// The libraries that a program of the unpacked packages needs, the loader among them.
+    pub(super) fn libraries(&self, program: &Path) -> Result<Vec<PathBuf>> {
+        let text = String::from_utf8(output(self.loader()?.arg("--list").arg(program))?)?;
+        // name => path (address)
+        let paths = text.lines().filter_map(|line| Some(PathBuf::from(line.split_once("=> ")?.1.split(' ').next()?)));
+        Ok(paths.filter(|path| path.is_file()).chain([self.find(LOADER)?]).collect())
+    }
+
+    /// The dynamic loader of the unpacked C library, told where the libraries are.
+    fn loader(&self) -> Result<Command> {
+        let mut command = Command::new(self.find(LOADER)?);
         let libraries: Vec<PathBuf> = LIBRARIES.iter().map(|folder| self.root().join(folder)).collect();
-        command.arg("--library-path").arg(std::env::join_paths(libraries)?).arg(program);
+        command.arg("--library-path").arg(std::env::join_paths(libraries)?);
         Ok(command)
     }
 
