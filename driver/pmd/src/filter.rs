@@ -63,21 +63,23 @@ impl Filter {
         Ok(())
     }
 
-    /// The multicast hash table, 4096 bits, for cards that hash address bits 47:36 (82599 datasheet 8.2.3.7.7 with MCSTCTRL.MO = 0, 82576
+    /// The hash table of the named groups, 4096 bits, for cards that hash address bits 47:36 (82599 datasheet 8.2.3.7.7 with MCSTCTRL.MO = 0, 82576
     /// 8.10.15 and 82574 with RCTL.MO = 0).
     pub(crate) fn multicast_table(&self) -> [u32; 128] {
         let mut table = [0; 128];
-        match &self.multicast {
-            Multicast::None => {}
-            Multicast::All => table = [u32::MAX; 128],
-            Multicast::Groups(groups) => {
-                for group in groups {
-                    let hash = usize::from(group[4] >> 4) | usize::from(group[5]) << 4;
-                    table[hash / 32] |= 1 << (hash % 32);
-                }
+        if let Multicast::Groups(groups) = &self.multicast {
+            for group in groups {
+                let hash = usize::from(group[4] >> 4) | usize::from(group[5]) << 4;
+                table[hash / 32] |= 1 << (hash % 32);
             }
         }
         table
+    }
+
+    /// Whether frames to all groups pass. Not a matter of the hash table: QEMU's cards look unicast addresses up in it too, so a full one
+    /// would let those of others in.
+    pub(crate) fn all_groups(&self) -> bool {
+        self.promiscuous == Promiscuous::On || self.multicast == Multicast::All
     }
 }
 

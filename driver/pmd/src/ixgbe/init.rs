@@ -69,9 +69,9 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Fi
         mmio.write(MTA.get(index), word);
     }
     mmio.write(MCSTCTRL, Mcstctrl::new().with_filter_enable(filter.multicast != Multicast::None));
-    let open = filter.promiscuous == Promiscuous::On;
     mmio.modify(FCTRL, |value| {
-        value.with_broadcast_accept(true).with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+        let open = value.with_unicast_promiscuous(filter.promiscuous == Promiscuous::On);
+        open.with_multicast_promiscuous(filter.all_groups()).with_broadcast_accept(true)
     });
 }
 
