@@ -22,7 +22,7 @@ pub enum Multicast {
     /// None.
     #[default]
     None,
-    /// Those to these groups. The card compares a hash of twelve bits, so frames of a few other groups pass too.
+    /// Those to these groups. The card compares a hash of twelve bits, so frames to a few other addresses pass too.
     Groups(Vec<MacAddress>),
     /// All.
     All,
@@ -45,6 +45,11 @@ impl Filter {
         Filter { promiscuous: Promiscuous::On, ..Filter::default() }
     }
 
+    /// Whether all multicast frames pass.
+    pub(crate) fn takes_all_multicast(&self) -> bool {
+        self.promiscuous == Promiscuous::On || self.multicast == Multicast::All
+    }
+
     /// Checks it against what the card can.
     pub(crate) fn check(&self, port: &str, limits: &Limits) -> Result<()> {
         let wrong = |reason: String| Err(Error::Config { port: port.to_owned(), reason });
@@ -63,10 +68,11 @@ impl Filter {
         Ok(())
     }
 
-    /// The hash table of the named groups, 4096 bits, for cards that hash address bits 47:36 (82599 datasheet 8.2.3.7.7 with MCSTCTRL.MO = 0, 82576
+    /// The multicast hash table, 4096 bits, for cards that hash address bits 47:36 (82599 datasheet 8.2.3.7.7 with MCSTCTRL.MO = 0, 82576
     /// 8.10.15 and 82574 with RCTL.MO = 0).
     pub(crate) fn multicast_table(&self) -> [u32; 128] {
         let mut table = [0; 128];
+        // Not all bits for `Multicast::All`: 82574 and 82576 look unicast addresses up here too. They have a bit for that.
         if let Multicast::Groups(groups) = &self.multicast {
             for group in groups {
                 let hash = usize::from(group[4] >> 4) | usize::from(group[5]) << 4;
@@ -74,12 +80,6 @@ impl Filter {
             }
         }
         table
-    }
-
-    /// Whether frames to all groups pass. Not a matter of the hash table: QEMU's cards look unicast addresses up in it too, so a full one
-    /// would let those of others in.
-    pub(crate) fn all_groups(&self) -> bool {
-        self.promiscuous == Promiscuous::On || self.multicast == Multicast::All
     }
 }
 

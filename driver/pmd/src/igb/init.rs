@@ -43,7 +43,9 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress,
     }
     mmio.modify(RCTL, |value| {
         let open = value.with_unicast_promiscuous(filter.promiscuous == Promiscuous::On);
-        open.with_multicast_promiscuous(filter.all_groups()).with_multicast_offset(0).with_broadcast_accept(true)
+        open.with_multicast_promiscuous(filter.takes_all_multicast())
+            .with_multicast_offset(0)
+            .with_broadcast_accept(true)
     });
 }
 
