@@ -41,10 +41,11 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress,
     for (index, word) in (0..).zip(filter.multicast_table()) {
         mmio.write(MTA.get(index), word);
     }
-    let open = filter.promiscuous == Promiscuous::On;
     mmio.modify(RCTL, |value| {
-        let hashed = value.with_broadcast_accept(true).with_multicast_offset(0);
-        hashed.with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+        let open = value.with_unicast_promiscuous(filter.promiscuous == Promiscuous::On);
+        open.with_multicast_promiscuous(filter.takes_all_multicast())
+            .with_multicast_offset(0)
+            .with_broadcast_accept(true)
     });
 }
 
@@ -98,9 +99,10 @@ fn receive<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
     for (index, word) in (0..).zip(rss_queue_words(config.rx.len() as u32)) {
         mmio.write(RETA.get(index), word);
     }
-    // With one queue too: programs want the hash.
-    let fields = Mrqc::new().with_mode(2).with_ipv4(true).with_ipv4_tcp(true).with_ipv4_udp(true);
-    mmio.write(MRQC, fields.with_ipv6(true).with_ipv6_tcp(true).with_ipv6_udp(true));
+    // With one queue too: programs want the hash. TCP over IPv6 has two bits; QEMU's model knows the one with extensions only.
+    let ipv4 = Mrqc::new().with_mode(2).with_ipv4(true).with_ipv4_tcp(true).with_ipv4_udp(true);
+    let tcp = ipv4.with_ipv6_tcp(true).with_ipv6_tcp_extensions(true);
+    mmio.write(MRQC, tcp.with_ipv6(true).with_ipv6_udp(true));
 }
 
 #[cfg(test)]

@@ -142,7 +142,9 @@ pub struct Mrqc {
     pub ipv4_tcp: bool,
     /// Hash IPv4.
     pub ipv4: bool,
-    #[bits(2)]
+    /// Hash TCP over IPv6, by the addresses that extension headers name where there are any.
+    pub ipv6_tcp_extensions: bool,
+    #[bits(1)]
     __: u8,
     /// Hash IPv6.
     pub ipv6: bool,
