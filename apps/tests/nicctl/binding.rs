@@ -53,11 +53,24 @@ fn without_a_driver_and_back() {
 }
 
 #[test]
-fn a_card_that_had_no_driver_has_none_again() {
+fn a_card_that_had_no_driver_goes_to_the_one_that_wants_it() {
     let machine = machine();
     machine.driver(CARD, None);
     assert_eq!(machine.table(&["bind", CARD]), "0000:01:00.0  no driver -> vfio-pci\n");
-    assert_eq!(machine.table(&["restore"]), "0000:01:00.0  vfio-pci -> no driver\n");
+    assert_eq!(machine.table(&["restore"]), "0000:01:00.0  vfio-pci -> ixgbe\n");
+}
+
+#[test]
+fn a_card_that_no_driver_wants_is_left_without() {
+    let machine = Machine::with_kernel_card();
+    machine.driver(CARD, Some("vfio-pci")).kernel(&["vfio-pci"]);
+    machine.remove("/sys/bus/pci/drivers_probe");
+    machine.write("/sys/bus/pci/drivers_probe", "");
+    let table = machine.table(&["restore", CARD]);
+    assert!(
+        table.starts_with("0000:01:00.0  vfio-pci -> no driver\n") && table.contains("sudo modprobe ixgbe"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn cards_that_cannot_be_read_are_said() {
     let gone = machine(&[(0x8, u32::MAX)]);
     gone.refuses(&["regs", CARD], &[CARD, "all ones", "gone"]);
     gone.write(&format!("/sys/bus/pci/devices/{CARD}/power_state"), "D3hot");
-    gone.refuses(&["regs", CARD], &["sleeps (D3hot)", "disable_idle_d3"]);
+    gone.refuses(&["regs", CARD], &["sleeps (D3hot)", "echo on | sudo tee"]);
     Machine::ready().refuses(&["regs", CARD], &[CARD, "no memory BAR 0"]);
     let unknown = machine(&[]);
     unknown.write(&format!("/sys/bus/pci/devices/{CARD}/device"), "0x1572");

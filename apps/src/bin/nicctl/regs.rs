@@ -3,6 +3,7 @@
 //! Only registers that a look leaves alone are shown ([`gannet_spec::Named`]); the card keeps its user and does not notice.
 
 use anyhow::{anyhow, bail, ensure};
+use gannet::Pmd;
 use gannet_bus::resource::Resource;
 use gannet_bus::sysfs::PciAddress;
 use gannet_bus::{Device, Registers};
@@ -12,7 +13,7 @@ use gannet_spec::Named;
 use serde::Serialize;
 
 use crate::answer::Answer;
-use crate::cards::{self, Driver};
+use crate::cards;
 use crate::cli::Card;
 use crate::host::Host;
 use crate::table;
@@ -48,7 +49,7 @@ pub(crate) fn run(host: &Host, card: &Card, names: &[String]) -> anyhow::Result<
         Card::Pci(address) => of_card(host, address, names)?,
         Card::SimIxgbe => {
             let (device, _nic) = x82599::new(NicOptions::default(), Box::new(Sink::new().0));
-            read(&device.bar(0)?, &choose(Driver::Ixgbe, names)?)
+            read(&device.bar(0)?, &choose(Pmd::Ixgbe, names)?)
         }
     };
     // Of an array, neighbours with the same value share a line.
@@ -79,8 +80,8 @@ fn of_card(host: &Host, address: PciAddress, names: &[String]) -> anyhow::Result
     let power = host.text(format!("/sys/bus/pci/devices/{address}/power_state"));
     if let Some(state) = power.filter(|state| state.starts_with("D3")) {
         bail!(
-            "{address} sleeps ({state}): nobody uses it, and its registers do not answer; to keep unused cards awake: \
-             echo 1 | sudo tee /sys/module/vfio_pci/parameters/disable_idle_d3, then bind it anew"
+            "{address} sleeps ({state}): nobody uses it, and its registers do not answer; to keep it awake: \
+             echo on | sudo tee /sys/bus/pci/devices/{address}/power/control"
         );
     }
     let bar = Resource::open(&device, 0)?;
@@ -92,9 +93,9 @@ fn of_card(host: &Host, address: PciAddress, names: &[String]) -> anyhow::Result
 }
 
 /// The registers that `names` name; all, if there are none.
-fn choose<'a>(driver: Driver, names: &[String]) -> anyhow::Result<Vec<Wanted<'a>>> {
-    let registers =
-        driver.registers().ok_or_else(|| anyhow!("the registers of {driver} cards have no names here yet"))?;
+fn choose<'a>(driver: Pmd, names: &[String]) -> anyhow::Result<Vec<Wanted<'a>>> {
+    let registers = cards::registers(driver)
+        .ok_or_else(|| anyhow!("the registers of {} cards have no names here", driver.name()))?;
     if names.is_empty() {
         return Ok(registers.iter().map(|register| Wanted { register, index: None }).collect());
     }
