@@ -49,6 +49,18 @@ fn of_a_card_by_name() {
 }
 
 #[test]
+fn of_each_family_and_fields_of_fields() {
+    for (id, status, fields) in [("0x10d3", 0x83, "full_duplex, link_up, speed 2"), ("0x10c9", 0x2, "link_up")] {
+        // IVAR of the 82574: the second receive queue raises vector 1; the 82576's is elsewhere.
+        let machine = machine(&[(0x8, status), (0xE4, 0x90)]);
+        machine.write(&format!("/sys/bus/pci/devices/{CARD}/device"), id);
+        let table = machine.table(&["regs", CARD]);
+        assert!(lines(&table).iter().any(|line| line.starts_with("STATUS") && line.ends_with(fields)), "{table}");
+        assert_eq!(table.contains("rx_1 (vector 1, valid)"), id == "0x10d3", "{table}");
+    }
+}
+
+#[test]
 fn of_a_software_card() {
     let machine = Machine::empty();
     assert_eq!(

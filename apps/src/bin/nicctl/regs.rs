@@ -142,12 +142,29 @@ fn read(bar: &impl Registers, wanted: &[Wanted<'_>]) -> Vec<Value> {
 
 /// The fields that are not 0 of a value in words: "Status { lan_id: 0, link_up: true, speed: 2 }" is "link_up, speed 2".
 fn set_fields(decoded: &str) -> String {
-    let fields = decoded.split_once('{').and_then(|(_, fields)| fields.trim_end().strip_suffix('}'));
-    let set = fields.unwrap_or(decoded).split(',').filter_map(|field| match field.trim().split_once(": ") {
-        Some((_, "false" | "0")) => None,
-        Some((name, "true")) => Some(name.to_owned()),
-        Some((name, value)) => Some(format!("{name} {value}")),
-        None => Some(field.trim().to_owned()),
+    let fields = inside_braces(decoded).map(split_fields).unwrap_or_default();
+    let set = fields.into_iter().filter_map(|field| match field.split_once(": ")? {
+        (_, "false" | "0") => None,
+        (name, "true") => Some(name.to_owned()),
+        (name, value) if inside_braces(value).is_some() => {
+            // A field of fields.
+            Some(set_fields(value)).filter(|inner| !inner.is_empty()).map(|inner| format!("{name} ({inner})"))
+        }
+        (name, value) => Some(format!("{name} {value}")),
     });
     set.collect::<Vec<_>>().join(", ")
+}
+
+fn inside_braces(text: &str) -> Option<&str> {
+    text.split_once('{')?.1.trim_end().strip_suffix('}')
+}
+
+/// Splits at the commas that are not within braces.
+fn split_fields(fields: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let separates = |character: char| {
+        depth += i32::from(character == '{') - i32::from(character == '}');
+        character == ',' && depth == 0
+    };
+    fields.split(separates).map(str::trim).collect()
 }
