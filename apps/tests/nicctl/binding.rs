@@ -173,6 +173,16 @@ fn a_driver_that_is_gone_is_named() {
 }
 
 #[test]
+fn a_card_that_has_left_the_machine_keeps_no_other_from_going_back() {
+    let machine = machine();
+    machine.device(SECOND, "0x10fb", ETHERNET).driver(SECOND, Some("ixgbe")).group(SECOND, 8);
+    machine.table(&["bind", CARD, SECOND]);
+    machine.remove(&format!("/sys/bus/pci/devices/{CARD}"));
+    assert_eq!(machine.table(&["restore"]), "0000:01:00.1  vfio-pci -> ixgbe\n");
+    assert_eq!(machine.read(STATE), "{}");
+}
+
+#[test]
 fn a_damaged_state_file_and_another_nicctl_are_said() {
     let machine = machine();
     machine.write(STATE, "{");

@@ -47,7 +47,10 @@ impl Machine {
             ),
             (
                 "/proc/self/status",
-                "Name:\tnicctl\nUid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\nGroups:\t27 1000\nCapEff:\t0000000000000000\nCpus_allowed_list:\t0-3",
+                concat!(
+                    "Name:\tnicctl\nUid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\n",
+                    "Groups:\t27 1000\nCapEff:\t0000000000000000\nCpus_allowed_list:\t0-3",
+                ),
             ),
             ("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N"),
             ("/sys/devices/system/cpu/online", "0-3"),

@@ -94,8 +94,7 @@ pub(crate) fn unbind(host: &Host, addresses: &[PciAddress], caution: Caution) ->
 /// A card that is in use, or whose driver is not loaded: none is given back then.
 pub(crate) fn restore(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Answer> {
     let mut state = State::open(host)?;
-    let taken = state.addresses();
-    let cards = find(host, if addresses.is_empty() { &taken } else { addresses })?;
+    let cards = if addresses.is_empty() { still_there(host, &mut state)? } else { find(host, addresses)? };
     let users = VfioUsers::find(host);
     for card in &cards {
         is_free(host, &users, card)?;
@@ -125,6 +124,19 @@ pub(crate) fn restore(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<A
 fn find(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Vec<PciDevice>> {
     let unique: BTreeSet<PciAddress> = addresses.iter().copied().collect();
     unique.into_iter().map(|address| Ok(host.sysfs.device(address)?)).collect()
+}
+
+/// The cards that were taken. Those that have left the machine since are forgotten.
+fn still_there(host: &Host, state: &mut State) -> anyhow::Result<Vec<PciDevice>> {
+    let mut devices = Vec::new();
+    for address in state.addresses() {
+        match host.sysfs.device(address) {
+            Ok(device) => devices.push(device),
+            Err(gannet_bus::Error::NoDevice { .. }) => state.forget(address)?,
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(devices)
 }
 
 /// Checks that vfio-pci can have a card, and that the machine can spare it.
