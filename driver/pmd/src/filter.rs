@@ -22,7 +22,7 @@ pub enum Multicast {
     /// None.
     #[default]
     None,
-    /// Those to these groups. The card compares a hash of twelve bits, so frames of a few other groups pass too.
+    /// Those to these groups. The card compares a hash of twelve bits, so frames to a few other addresses pass too.
     Groups(Vec<MacAddress>),
     /// All.
     All,
@@ -43,6 +43,11 @@ impl Filter {
     /// Takes every frame.
     pub fn promiscuous() -> Filter {
         Filter { promiscuous: Promiscuous::On, ..Filter::default() }
+    }
+
+    /// Whether all multicast frames pass.
+    pub(crate) fn takes_all_multicast(&self) -> bool {
+        self.promiscuous == Promiscuous::On || self.multicast == Multicast::All
     }
 
     /// Checks it against what the card can.
@@ -67,14 +72,11 @@ impl Filter {
     /// 8.10.15 and 82574 with RCTL.MO = 0).
     pub(crate) fn multicast_table(&self) -> [u32; 128] {
         let mut table = [0; 128];
-        match &self.multicast {
-            Multicast::None => {}
-            Multicast::All => table = [u32::MAX; 128],
-            Multicast::Groups(groups) => {
-                for group in groups {
-                    let hash = usize::from(group[4] >> 4) | usize::from(group[5]) << 4;
-                    table[hash / 32] |= 1 << (hash % 32);
-                }
+        // Not all bits for `Multicast::All`: 82574 and 82576 look unicast addresses up here too. They have a bit for that.
+        if let Multicast::Groups(groups) = &self.multicast {
+            for group in groups {
+                let hash = usize::from(group[4] >> 4) | usize::from(group[5]) << 4;
+                table[hash / 32] |= 1 << (hash % 32);
             }
         }
         table

@@ -139,18 +139,16 @@ impl Function {
     }
 
     pub(super) fn reset(&self) -> Result<()> {
+        let refused = |reason| Error::Reset { device: self.name.clone(), reason };
         let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
         // The kernel would restore MSI-X after some kinds of reset and not after others.
-        let done = self.disconnect(&mut connected).and_then(|()| sys::reset(self.file.as_fd()));
-        done.map_err(|why| {
-            let reason = match why.raw_os_error() {
-                Some(libc::EINVAL | libc::ENOTTY) => {
-                    "it has no reset of its own (the file `reset_method` in sysfs)".into()
-                }
-                Some(libc::EAGAIN) => "another reset is under way: try again".into(),
-                _ => why.to_string(),
-            };
-            Error::Reset { device: self.name.clone(), reason }
+        self.disconnect(&mut connected).map_err(|why| refused(format!("switching MSI-X off before it: {why}")))?;
+        sys::reset(self.file.as_fd()).map_err(|why| match why.raw_os_error() {
+            Some(libc::EINVAL | libc::ENOTTY) => {
+                refused("it has none of its own (the file `reset_method` in sysfs is empty)".into())
+            }
+            Some(libc::EAGAIN) => refused("another one is under way: try again".into()),
+            _ => refused(why.to_string()),
         })
     }
 

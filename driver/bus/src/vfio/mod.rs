@@ -1,18 +1,21 @@
 //! Cards behind VFIO: the kernel hands a PCI function to this process, behind the IOMMU.
 //!
 //! ```text
-//!   VfioDevice ──► Function (the card's file) ──► Membership ──► VfioContainer (one a process)
+//!   VfioDevice ──► Function (the card's file) ──► Membership ──► VfioContainer ──► Type1 (groups)
 //!   Bar ─────────────┘ unmapped first              its group       mappings: one a region
 //! ```
 //!
 //! [`VfioDevice::open`] needs a card that is bound to vfio-pci (`nicctl bind`), and no privilege but access to its group's file and enough
 //! memory that may be locked. What is missing is said by [`Refusal`] or [`gannet_mempool::Error::DmaMap`], with the command that mends it.
-//! Binding is not done here, nor is there a mode without an IOMMU.
+//! Binding is not done here, nor is there a mode without an IOMMU. Cards are opened by IOMMU group (Type1v2); the feature `iommufd`, untested, opens
+//! them one by one where the kernel can.
 
 mod bar;
 mod container;
 mod faults;
 mod function;
+#[cfg(feature = "iommufd")]
+mod iommufd;
 mod iova;
 mod msix;
 mod refusal;
@@ -135,6 +138,10 @@ impl Device for VfioDevice {
 
 /// The IOMMU's side of a container.
 fn open_address_space(sysfs: &Sysfs) -> Result<Box<dyn AddressSpace>, Refusal> {
+    #[cfg(feature = "iommufd")]
+    if iommufd::Iommufd::is_there(sysfs) {
+        return Ok(Box::new(iommufd::Iommufd::open(sysfs)?));
+    }
     Ok(Box::new(Type1::open(sysfs)?))
 }
 

@@ -23,6 +23,9 @@ const XON_BELOW_XOFF_BYTES: u16 = 0x1000;
 /// Pause time in units of 512 bit times.
 const PAUSE_TIME: u32 = 0xFFFF;
 
+/// Ethertype of VLAN tags. QEMU's model forgets it with a reset.
+const VLAN_ETHERTYPE: u32 = 0x8100;
+
 /// Largest buffer that RCTL.FLXBUF can name.
 const MAX_BUFFER_KIB: u8 = 15;
 
@@ -40,6 +43,7 @@ pub(crate) fn global<D: Device>(mmio: &Mmio<D>, mac: MacAddress, config: &PortCo
             .with_vlan_strip(config.vlan_tags == VlanTags::Strip)
     });
     flow_control(mmio);
+    mmio.write(VET, VLAN_ETHERTYPE);
     for index in 0..VFTA.count() {
         mmio.write(VFTA.get(index), 0);
     }
@@ -86,12 +90,13 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Fi
         mmio.write(RAL.get(entry), low);
         mmio.write(RAH.get(entry), Rah::new().with_bytes(high).with_valid(address.is_some()));
     }
-    for (index, word) in (0..).zip(filter.multicast_table()) {
-        mmio.write(MTA.get(index), word);
-    }
     let open = filter.promiscuous == Promiscuous::On;
-    let groups = open || filter.multicast == Multicast::All;
-    mmio.modify(RCTL, |value| value.with_unicast_promiscuous(open).with_multicast_promiscuous(groups));
+    let all_groups = open || filter.multicast == Multicast::All;
+    for (index, word) in (0..).zip(filter.multicast_table()) {
+        // QEMU's model looks unicast addresses up too: a table of ones would let all of them in.
+        mmio.write(MTA.get(index), if all_groups { 0 } else { word });
+    }
+    mmio.modify(RCTL, |value| value.with_unicast_promiscuous(open).with_multicast_promiscuous(all_groups));
 }
 
 /// Descriptor format, checksum verification, RSS.

@@ -68,10 +68,13 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Fi
     for (index, word) in (0..).zip(filter.multicast_table()) {
         mmio.write(MTA.get(index), word);
     }
-    mmio.write(MCSTCTRL, Mcstctrl::new().with_filter_enable(filter.multicast != Multicast::None));
+    mmio.write(MCSTCTRL, Mcstctrl::new().with_filter_enable(matches!(filter.multicast, Multicast::Groups(_))));
     let open = filter.promiscuous == Promiscuous::On;
     mmio.modify(FCTRL, |value| {
-        value.with_broadcast_accept(true).with_unicast_promiscuous(open).with_multicast_promiscuous(open)
+        value
+            .with_broadcast_accept(true)
+            .with_unicast_promiscuous(open)
+            .with_multicast_promiscuous(filter.takes_all_multicast())
     });
 }
 

@@ -89,10 +89,10 @@ pub(crate) fn a_port_is_reset_during_traffic(names: &[PortName; 2]) -> anyhow::R
     Bench { pool, a, b, _engine }.stop()
 }
 
-/// Receives some hundred frames, in order but for gaps, and whole.
+/// Receives some hundred frames, whole. Not in order: what the cable has held back while the port was away may come late (QEMU's hubs do that).
 fn take_some(end: &mut End, mac: gannet::MacAddress) -> anyhow::Result<()> {
     let mut burst = Burst::new(32);
-    let (mut taken, mut last) = (0, None);
+    let mut taken = 0;
     let deadline = Instant::now() + PATIENCE;
     while taken < 300 {
         ensure!(Instant::now() < deadline, "{taken} frames have arrived, then nothing");
@@ -100,8 +100,6 @@ fn take_some(end: &mut End, mac: gannet::MacAddress) -> anyhow::Result<()> {
         for packet in burst.iter() {
             let number = u32::from_be_bytes([14, 15, 16, 17].map(|at| packet.data()[at]));
             ensure!(packet.data() == numbered(mac, number, 300), "frame {number} arrives damaged");
-            ensure!(last < Some(number), "frame {number} after {last:?}");
-            last = Some(number);
             taken += 1;
         }
         burst.clear();
