@@ -20,6 +20,9 @@ fn every_path_that_the_documents_link_to_exists() {
     for (page, folder) in [
         ("README.md", ""),
         ("CONTRIBUTING.md", ""),
+        ("docs/lab.md", "docs/"),
+        ("docs/hardware.md", "docs/"),
+        ("docs/guide/nicctl.md", "docs/guide/"),
         ("docs/guide/l2fwd.md", "docs/guide/"),
         ("docs/guide/first-program.md", "docs/guide/"),
     ] {
