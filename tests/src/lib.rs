@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result, ensure};
 use cargo_metadata::Message;
 use libtest_mimic::Trial;
 
@@ -21,38 +22,38 @@ pub fn workspace() -> &'static Path {
 /// # Panics
 /// If it cannot be built.
 pub fn program(name: &str) -> PathBuf {
-    built(name, Command::new(env!("CARGO")).arg("build"))
+    built(name, Command::new(env!("CARGO")).arg("build")).unwrap_or_else(|why| panic!("{why:#}"))
 }
 
-/// Builds a program of the workspace as it is released, but with its libraries inside, for where there are none.
+/// Builds a program of the workspace with its libraries inside, for where there are none. Optimised, but not across crates: that
+/// takes minutes, and what needs such a program does not measure it.
 ///
-/// # Panics
-/// If it cannot be built.
-pub fn static_program(name: &str) -> PathBuf {
-    // With --target the flags are not those of build scripts, which cannot be linked so.
+/// # Errors
+/// If it cannot be built. What is wrong with it stands on standard error.
+pub fn static_program(name: &str) -> Result<PathBuf> {
     let mut build = Command::new(env!("CARGO"));
-    build
-        .args(["build", "--target", "x86_64-unknown-linux-gnu", "--target-dir"])
-        .arg(workspace().join("target/lab/build"));
+    build.args(["build", "--config", "profile.release.lto='off'", "--config", "profile.release.codegen-units=16"]);
+    // With --target the flags are not those of build scripts, which cannot be linked so.
+    build.args(["--target", "x86_64-unknown-linux-gnu", "--target-dir"]).arg(workspace().join("target/lab/build"));
     built(name, build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))
 }
 
 /// Runs a build for one program.
-fn built(name: &str, build: &mut Command) -> PathBuf {
+fn built(name: &str, build: &mut Command) -> Result<PathBuf> {
     let mut build = build
         .args(["--release", "--quiet", "--bin", name, "--message-format=json-render-diagnostics"])
         .current_dir(workspace())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("cargo starts");
-    let messages = Message::parse_stream(BufReader::new(build.stdout.take().expect("a pipe")));
+        .context("cargo cannot be started")?;
+    let messages = Message::parse_stream(BufReader::new(build.stdout.take().context("no pipe to cargo")?));
     let executables = messages.filter_map(|message| match message {
         Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == name => artifact.executable,
         _ => None,
     });
     let path = executables.last();
-    assert!(build.wait().expect("cargo can be waited for").success(), "{name} does not build");
-    path.expect("cargo says where it put the program").into()
+    ensure!(build.wait()?.success(), "the program {name} cannot be built");
+    Ok(path.with_context(|| format!("cargo does not say where it put {name}"))?.into())
 }
 
 /// Whether the host has this program.

@@ -53,11 +53,24 @@ fn without_a_driver_and_back() {
 }
 
 #[test]
-fn a_card_that_had_no_driver_has_none_again() {
+fn a_card_that_had_no_driver_goes_to_the_one_that_wants_it() {
     let machine = machine();
     machine.driver(CARD, None);
     assert_eq!(machine.table(&["bind", CARD]), "0000:01:00.0  no driver -> vfio-pci\n");
-    assert_eq!(machine.table(&["restore"]), "0000:01:00.0  vfio-pci -> no driver\n");
+    assert_eq!(machine.table(&["restore"]), "0000:01:00.0  vfio-pci -> ixgbe\n");
+}
+
+#[test]
+fn a_card_that_no_driver_wants_is_left_without() {
+    let machine = Machine::with_kernel_card();
+    machine.driver(CARD, Some("vfio-pci")).kernel(&["vfio-pci"]);
+    machine.remove("/sys/bus/pci/drivers_probe");
+    machine.write("/sys/bus/pci/drivers_probe", "");
+    let table = machine.table(&["restore", CARD]);
+    assert!(
+        table.starts_with("0000:01:00.0  vfio-pci -> no driver\n") && table.contains("sudo modprobe ixgbe"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -157,6 +170,16 @@ fn a_driver_that_is_gone_is_named() {
     machine.table(&["bind", CARD]);
     machine.remove("/sys/bus/pci/drivers/ixgbe");
     machine.refuses(&["restore"], &["driver ixgbe is not loaded", "sudo modprobe ixgbe"]);
+}
+
+#[test]
+fn a_card_that_has_left_the_machine_keeps_no_other_from_going_back() {
+    let machine = machine();
+    machine.device(SECOND, "0x10fb", ETHERNET).driver(SECOND, Some("ixgbe")).group(SECOND, 8);
+    machine.table(&["bind", CARD, SECOND]);
+    machine.remove(&format!("/sys/bus/pci/devices/{CARD}"));
+    assert_eq!(machine.table(&["restore"]), "0000:01:00.1  vfio-pci -> ixgbe\n");
+    assert_eq!(machine.read(STATE), "{}");
 }
 
 #[test]

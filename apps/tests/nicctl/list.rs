@@ -20,8 +20,30 @@ fn cards_and_who_has_them() {
     assert_eq!(
         rows[1..],
         [
-            vec![CARD, "8086:10fb", "Intel 82599 SFP+", "ixgbe", "vfio-pci", "7", "0", "-", "?", "l2fwd (pid 4711)"],
-            vec![lan, "8086:1533", "Intel I210", "igb", "igb", "8", "0", "eth0", "10000 Mb/s", "default route (eth0)"],
+            vec![
+                CARD,
+                "8086:10fb",
+                "Intel 82599 10 GbE SFP+",
+                "ixgbe",
+                "vfio-pci",
+                "7",
+                "0",
+                "-",
+                "?",
+                "l2fwd (pid 4711)"
+            ],
+            vec![
+                lan,
+                "8086:1533",
+                "Intel I210 gigabit",
+                "igb",
+                "igb",
+                "8",
+                "0",
+                "eth0",
+                "10000 Mb/s",
+                "default route (eth0)"
+            ],
             vec!["0000:04:00.0", "8086:1572", "-", "-", "-", "-", "0", "-", "?", "-"],
         ]
     );

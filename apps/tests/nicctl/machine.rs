@@ -1,7 +1,7 @@
 //! Machines that are folders of files, and a kernel for them.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -47,7 +47,10 @@ impl Machine {
             ),
             (
                 "/proc/self/status",
-                "Name:\tnicctl\nUid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\nGroups:\t27 1000\nCapEff:\t0000000000000000\nCpus_allowed_list:\t0-3",
+                concat!(
+                    "Name:\tnicctl\nUid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\n",
+                    "Groups:\t27 1000\nCapEff:\t0000000000000000\nCpus_allowed_list:\t0-3",
+                ),
             ),
             ("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N"),
             ("/sys/devices/system/cpu/online", "0-3"),
@@ -216,10 +219,12 @@ fn set_driver(device: &Path, driver: Option<&str>) {
 /// Makes a file whose writers are answered: a pipe with a name, and a thread that reads it as long as the tests run.
 fn on_write(path: &Path, act: impl Fn(&str) + Send + 'static) {
     mkfifo(path, Mode::from_bits_truncate(0o600)).expect("a pipe");
-    let path = path.to_owned();
+    // Open for both, it has no end when a writer leaves. Each waits for the effect, so what is read at once was written at once.
+    let mut pipe = File::options().read(true).write(true).open(path).expect("our own pipe");
     thread::spawn(move || {
-        while let Ok(text) = fs::read_to_string(&path) {
-            act(text.trim());
+        let mut buffer = [0; 64];
+        while let Ok(length) = pipe.read(&mut buffer) {
+            act(String::from_utf8_lossy(&buffer[..length]).trim());
         }
     });
 }

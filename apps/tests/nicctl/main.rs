@@ -4,6 +4,7 @@
 
 mod binding;
 mod doctor;
+mod guide;
 mod list;
 mod machine;
 mod refusals;

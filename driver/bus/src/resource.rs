@@ -27,8 +27,8 @@ impl Resource {
     /// Maps memory BAR `index` of `device`.
     ///
     /// # Errors
-    /// The device has no such memory BAR; the caller may not (root may), or the kernel keeps the registers of a card that has a
-    /// driver to itself.
+    /// The device has no such memory BAR; the caller may not (root may), or the kernel keeps the registers of a card to its
+    /// user.
     pub fn open(device: &PciDevice, index: u8) -> Result<Resource> {
         let path = device.path().join(format!("resource{index}"));
         let refused = |why: io::Error| match why.kind() {
@@ -44,10 +44,10 @@ impl Resource {
 /// What to do about a refusal.
 fn remedy(kind: ErrorKind) -> &'static str {
     match kind {
-        // CONFIG_IO_STRICT_DEVMEM: the region is busy with the driver's own mapping.
+        // CONFIG_IO_STRICT_DEVMEM: the region is busy. That holds for a program that has the card through VFIO, too.
         ErrorKind::InvalidInput => {
-            ": the kernel keeps the registers of a card that has a driver to itself; bind the card to vfio-pci, or start the \
-             machine with the kernel argument iomem=relaxed"
+            ": the kernel keeps the registers of a card to its user; start the machine with the kernel argument iomem=relaxed, or \
+             look while nobody uses the card"
         }
         ErrorKind::PermissionDenied => {
             ": run it as root (sudo); if root may not either, the kernel is locked down (Secure Boot) and shows no registers"

@@ -8,10 +8,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use gannet_tests::vm::assets::Assets;
 use gannet_tests::vm::{Card, Iommu, Machine};
-use gannet_tests::workspace;
+use gannet_tests::{static_program, workspace};
 
 /// Virtual machines with network cards for the drivers, and cards for Linux at the other end of the cables.
 ///
@@ -43,63 +43,50 @@ enum Action {
         /// Only tests with this in their name
         name: Option<String>,
     },
-    /// Fetches what is missing, and says what is there
+    /// Fetches what is missing (110 MB, once), and says what is there
     Prepare,
-    /// Says what is there, and fetches nothing
+    /// Says what is there or what is in the way, and fetches nothing
     Doctor,
 }
 
 #[derive(clap::Args)]
 struct MachineArguments {
     /// The card that the ports are
-    #[arg(long, value_enum, default_value_t = CardName::E1000e)]
-    card: CardName,
+    #[arg(long, value_enum, default_value_t = Card::E1000e)]
+    card: Card,
     /// Whether the machine has an IOMMU
-    #[arg(long, value_enum, default_value_t = IommuName::On)]
-    iommu: IommuName,
+    #[arg(long, value_enum, default_value_t = Iommu::On)]
+    iommu: Iommu,
+    /// A program of the workspace to build for the guest and put into its top folder. May be given more than once
+    #[arg(long, value_name = "NAME")]
+    program: Vec<String>,
     /// A file to put into the guest's top folder; programs must be linked statically. May be given more than once
     #[arg(long, value_name = "FILE")]
     copy: Vec<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum CardName {
-    /// 82574
-    E1000e,
-    /// 82576
-    Igb,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum IommuName {
-    On,
-    Off,
-}
-
-impl From<MachineArguments> for Machine {
-    fn from(arguments: MachineArguments) -> Machine {
-        let card = match arguments.card {
-            CardName::E1000e => Card::E1000e,
-            CardName::Igb => Card::Igb,
-        };
-        let iommu = match arguments.iommu {
-            IommuName::On => Iommu::On,
-            IommuName::Off => Iommu::Off,
-        };
-        Machine { iommu, files: arguments.copy, ..Machine::new(card) }
+impl MachineArguments {
+    /// The machine that is asked for. Its programs are built.
+    fn machine(self) -> Result<Machine> {
+        let mut files = self.copy;
+        for name in &self.program {
+            files.push(static_program(name)?);
+        }
+        Ok(Machine { card: self.card, iommu: self.iommu, files })
     }
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().action {
-        Action::Shell(machine) => Machine::from(machine).interact().map(|()| ExitCode::SUCCESS),
-        Action::Run { machine, limit, command } => run(&machine.into(), Duration::from_secs(limit), &command.join(" ")),
+        Action::Shell(machine) => shell(machine),
+        Action::Run { machine, limit, command } => run(machine, Duration::from_secs(limit), &command.join(" ")),
         Action::Test { name } => test(name.as_deref()),
         Action::Prepare => Assets::prepare().and_then(|assets| describe(&assets)),
         Action::Doctor => match Assets::present() {
             Some(assets) => describe(&assets),
             None => {
-                println!("nothing is there yet: `tools/lab prepare` fetches it");
+                let outlook = Assets::unavailable().unwrap_or_else(|| "`tools/lab prepare` fetches it".into());
+                println!("the lab's QEMU, kernel and programs are not there yet: {outlook}");
                 Ok(ExitCode::FAILURE)
             }
         },
@@ -110,8 +97,15 @@ fn main() -> ExitCode {
     })
 }
 
+/// Gives the shell of a machine.
+fn shell(machine: MachineArguments) -> Result<ExitCode> {
+    machine.machine()?.interact()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Runs a command in a machine of its own.
-fn run(machine: &Machine, limit: Duration, command: &str) -> Result<ExitCode> {
+fn run(machine: MachineArguments, limit: Duration, command: &str) -> Result<ExitCode> {
+    let machine = machine.machine()?;
     let start = Instant::now();
     let mut vm = machine.boot()?;
     eprintln!("lab: {} machine up after {:.1} s", machine.card, start.elapsed().as_secs_f64());
@@ -158,6 +152,7 @@ impl Counts {
 fn describe(assets: &Assets) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     writeln!(out, "folder        {}", Assets::folder().display())?;
+    writeln!(out, "QEMU          {}", assets.qemu_version()?)?;
     writeln!(out, "accelerator   {}", assets.accelerator()?)?;
     writeln!(out, "kernel        {}", assets.kernel_version())?;
     for package in assets.versions() {

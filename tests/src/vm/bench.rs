@@ -32,7 +32,7 @@ impl Bench {
             Some((present, vm)) if present == card => vm,
             other => {
                 drop(other);
-                let files = self.programs.iter().map(|name| static_program(name)).collect();
+                let files = self.programs.iter().map(|name| static_program(name)).collect::<Result<_>>()?;
                 Machine { files, ..Machine::new(card) }.boot()?
             }
         };

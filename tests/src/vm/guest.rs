@@ -214,8 +214,10 @@ impl Guest {
         let mark = format!("\0lab {number} ").into_bytes();
         loop {
             let found = self.received.windows(mark.len()).position(|window| window == mark);
-            // What may be the beginning of the mark waits for the rest.
-            let safe = found.unwrap_or(self.received.len().saturating_sub(mark.len() - 1));
+            // What may be the beginning of the mark waits for the rest; all else is passed on at once.
+            let tail = self.received.len().saturating_sub(mark.len() - 1);
+            let beginning = self.received[tail..].iter().position(|byte| *byte == mark[0]);
+            let safe = found.unwrap_or(beginning.map_or(self.received.len(), |at| tail + at));
             to.write_all(&self.received[..safe]).and_then(|()| to.flush()).context("the output cannot be written")?;
             self.received.drain(..safe);
             if found.is_some()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::assets::{Assets, output};
+use super::assets::{Assets, LOADER};
 use super::kernel;
 
 /// Programs of the guest, beside those of busybox.
@@ -69,13 +69,13 @@ pub(super) fn pack(assets: &Assets, settings: &Settings, files: &[PathBuf]) -> R
     for name in PROGRAMS {
         let program = assets.find(name)?;
         image.file(&format!("bin/{name}"), 0o755, &fs::read(&program)?);
-        libraries.extend(libraries_of(assets, &program)?);
+        libraries.extend(assets.libraries(&program)?);
     }
     for library in libraries {
         let name = library.file_name().and_then(|name| name.to_str()).context("a library without a name")?;
         image.file(&format!("lib/x86_64-linux-gnu/{name}"), 0o755, &fs::read(&library)?);
     }
-    image.link("lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+    image.link(&format!("lib64/{LOADER}"), &format!("/lib/x86_64-linux-gnu/{LOADER}"));
 
     let mut order = String::new();
     for (name, module) in kernel::modules(assets, &MODULES)? {
@@ -106,25 +106,11 @@ fn add(image: &mut Image, file: &Path) -> Result<()> {
 /// Whether a 64-bit ELF program names an interpreter (a program header of type PT_INTERP), which loads its libraries.
 fn is_dynamic(elf: &[u8]) -> bool {
     let number = |at: usize, size: usize| {
-        let bytes = elf.get(at..at + size).unwrap_or_default();
+        let bytes = elf.get(at..at.saturating_add(size)).unwrap_or_default();
         bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
     };
     let (headers, size, count) = (number(0x20, 8), number(0x36, 2), number(0x38, 2));
     (0..count).any(|index| number(headers.saturating_add(index * size), 4) == 3)
-}
-
-/// The libraries of a program, the loader among them.
-fn libraries_of(assets: &Assets, program: &Path) -> Result<Vec<PathBuf>> {
-    let loader = assets.find("ld-linux-x86-64.so.2")?;
-    let mut list = assets.command(program)?;
-    // The loader takes --list before the program's name, and its options before that.
-    let arguments: Vec<_> = list.get_args().map(ToOwned::to_owned).collect();
-    list = std::process::Command::new(list.get_program());
-    list.arg("--list").args(arguments);
-    let text = String::from_utf8(output(&mut list)?)?;
-    // name => path (address)
-    let paths = text.lines().filter_map(|line| Some(PathBuf::from(line.split_once("=> ")?.1.split(' ').next()?)));
-    Ok(paths.filter(|path| path.is_file()).chain([loader]).collect())
 }
 
 /// A cpio archive in the making.
@@ -169,5 +155,37 @@ impl Image {
     fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_as_the_kernel_reads_them() {
+        let mut image = Image::default();
+        image.file("init", 0o755, b"hello");
+        let bytes = image.finish();
+        let text = String::from_utf8_lossy(&bytes);
+        // Header of 110 bytes, name with its end, padding; content, padding.
+        assert!(text.starts_with("07070100000001000081ed"), "{text}");
+        assert_eq!(&text[54..62], "00000005", "the content's length");
+        assert_eq!(&text[110..124], "init\0\0hello\0\0\0");
+        assert!(text[124..].starts_with("070701"), "{text}");
+        assert!(text.trim_end_matches('\0').ends_with("TRAILER!!!"), "{text}");
+        assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn programs_that_need_libraries_are_recognised() {
+        let mut image = Image::default();
+        let this = std::env::current_exe().expect("a test has a program");
+        let refused = add(&mut image, &this).expect_err("a program that needs the C library");
+        assert!(refused.to_string().contains("crt-static"), "{refused}");
+        // Damaged ones are the guest's business, not a reason to panic here.
+        let damaged = [b"\x7fELF".as_slice(), &[0xff; 60]].concat();
+        assert!(!is_dynamic(&damaged));
+        assert!(!is_dynamic(b"\x7fELF"));
     }
 }

@@ -108,3 +108,31 @@ fn module_name(path: &Path) -> Option<String> {
     let (name, _) = path.file_name()?.to_str()?.split_once(".ko")?;
     Some(name.replace('-', "_"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_say_what_they_need() {
+        let module = b"\x7fELF...\0license=GPL\0depends=vfio,vfio-pci-core\0intree=Y\0";
+        assert_eq!(dependencies(module), ["vfio", "vfio_pci_core"]);
+        assert!(dependencies(b"license=GPL\0depends=\0intree=Y\0").is_empty());
+        assert!(dependencies(b"").is_empty());
+    }
+
+    #[test]
+    fn damaged_kernels_are_refused() {
+        assert_eq!(payload(&[]), None);
+        assert_eq!(payload(&[0xff; 0x250]), None);
+        let mut image = vec![0; 0x400];
+        // One sector and the boot sector; then a payload of six bytes, eight in.
+        image[0x1f1] = 1;
+        image[0x248] = 8;
+        image[0x24c] = 6;
+        image.extend_from_slice(b"12345678packed");
+        assert_eq!(payload(&image), Some(b"packed".as_slice()));
+        image.pop();
+        assert_eq!(payload(&image), None);
+    }
+}

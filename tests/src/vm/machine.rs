@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use tempfile::TempDir;
 
 use super::assets::Assets;
@@ -37,7 +38,7 @@ const KERNEL_ARGUMENTS: &str =
 const HUGE_PAGES: u32 = 200;
 
 /// The card that the ports are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Card {
     /// The 82574.
     E1000e,
@@ -62,7 +63,7 @@ impl fmt::Display for Card {
 }
 
 /// Whether the machine has an IOMMU. Without it vfio-pci takes no card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Iommu {
     /// Intel's, with interrupt remapping.
     On,

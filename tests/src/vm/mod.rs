@@ -1,7 +1,7 @@
 //! The QEMU lab: virtual machines with network cards for the drivers and for Linux. `docs/lab.md` shows how they are cabled.
 //!
 //! [`assets`] finds or fetches QEMU, a kernel and programs; [`image`] packs them as the guest's root; [`machine`] describes a virtual
-//! machine and boots it; [`guest`] runs commands in it, [`qmp`] unplugs its cables and cards. [`bench`] shares one machine
+//! machine and boots it; [`guest`] runs commands in it, [`qmp`] unplugs its cables and cards. [`mod@bench`] shares one machine
 //! between tests.
 //!
 //! Nothing here touches the network of the host: all cables are inside the virtual machine.

@@ -23,6 +23,8 @@ pub(crate) const SHARED: &[(&str, Test)] = &[
     ("commands_are_run", commands_are_run),
     ("time_is_limited", time_is_limited),
     ("processes_in_the_background", processes_in_the_background),
+    ("files_come_out", files_come_out),
+    ("the_console_has_what_is_serious", the_console_has_what_is_serious),
     ("dma_is_remapped", dma_is_remapped),
     ("each_port_has_its_iommu_group", each_port_has_its_iommu_group),
     ("huge_pages_are_reserved", huge_pages_are_reserved),
@@ -69,6 +71,28 @@ fn processes_in_the_background(_: Card, vm: &mut Vm) -> Result<()> {
     vm.guest.wait_until("pidof sleep", PATIENCE)?;
     vm.guest.kill(&hangs)?;
     vm.guest.wait_until("! pidof sleep", PATIENCE)?;
+    Ok(())
+}
+
+fn files_come_out(_: Card, vm: &mut Vm) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("order");
+    vm.guest.copy_out("/modules/order", &copy)?;
+    let order = fs::read_to_string(&copy)?;
+    let place = |module: &str| order.lines().position(|line| line == module).with_context(|| format!("no {module}"));
+    ensure!(place("vfio")? < place("vfio_pci")? && place("vfio_pci")? < place("igb")?, "{order}");
+    Ok(())
+}
+
+fn the_console_has_what_is_serious(_: Card, vm: &mut Vm) -> Result<()> {
+    vm.guest.expect_ok("echo '<6>lab: a note' >/dev/kmsg; echo '<3>lab: a fault' >/dev/kmsg")?;
+    let start = Instant::now();
+    while !vm.console()?.contains("lab: a fault") {
+        ensure!(start.elapsed() < PATIENCE, "not on the console after {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    ensure!(!vm.console()?.contains("lab: a note"), "the console has everything");
+    ensure!(vm.guest.dmesg()?.contains("lab: a note"), "dmesg has not everything");
     Ok(())
 }
 

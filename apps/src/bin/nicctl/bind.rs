@@ -15,7 +15,7 @@ use crate::driver_switch::{self, VFIO_PCI};
 use crate::group;
 use crate::host::Host;
 use crate::routes::default_route;
-use crate::state::{Home, State};
+use crate::state::State;
 use crate::vfio_users::VfioUsers;
 
 /// What became of a card.
@@ -94,12 +94,11 @@ pub(crate) fn unbind(host: &Host, addresses: &[PciAddress], caution: Caution) ->
 /// A card that is in use, or whose driver is not loaded: none is given back then.
 pub(crate) fn restore(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Answer> {
     let mut state = State::open(host)?;
-    let taken = state.addresses();
-    let cards = find(host, if addresses.is_empty() { &taken } else { addresses })?;
+    let cards = if addresses.is_empty() { still_there(host, &mut state)? } else { find(host, addresses)? };
     let users = VfioUsers::find(host);
     for card in &cards {
         is_free(host, &users, card)?;
-        if let Home::Driver(driver) = state.home(card.address()) {
+        if let Some(driver) = state.driver(card.address()) {
             let loaded = host.has(driver_switch::folder(driver));
             ensure!(loaded, "{}: its driver {driver} is not loaded: sudo modprobe {driver}", card.address());
         }
@@ -108,10 +107,15 @@ pub(crate) fn restore(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<A
     for card in &cards {
         moved.push(carry_out(card, || {
             if matches!(card.driver()?.as_deref(), None | Some(VFIO_PCI)) {
-                driver_switch::to_home(host, card, state.home(card.address()))?;
+                driver_switch::to_kernel(host, card, state.driver(card.address()))?;
             }
             state.forget(card.address())
         })?);
+    }
+    for (card, moved) in cards.iter().zip(&mut moved).filter(|(_, moved)| moved.to.is_none() && moved.error.is_none()) {
+        // Gannet's drivers are named after the kernel's.
+        let load = cards::known(card).map(|known| format!(": sudo modprobe {}", known.driver.name()));
+        moved.hint = Some(format!("no driver of the kernel has taken it{}", load.unwrap_or_default()));
     }
     answer(&moved)
 }
@@ -120,6 +124,19 @@ pub(crate) fn restore(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<A
 fn find(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Vec<PciDevice>> {
     let unique: BTreeSet<PciAddress> = addresses.iter().copied().collect();
     unique.into_iter().map(|address| Ok(host.sysfs.device(address)?)).collect()
+}
+
+/// The cards that were taken. Those that have left the machine since are forgotten.
+fn still_there(host: &Host, state: &mut State) -> anyhow::Result<Vec<PciDevice>> {
+    let mut devices = Vec::new();
+    for address in state.addresses() {
+        match host.sysfs.device(address) {
+            Ok(device) => devices.push(device),
+            Err(gannet_bus::Error::NoDevice { .. }) => state.forget(address)?,
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(devices)
 }
 
 /// Checks that vfio-pci can have a card, and that the machine can spare it.
@@ -173,7 +190,7 @@ fn remember(state: &mut State, device: &PciDevice, driver: Option<&str>) -> anyh
 /// Moves a device, and says from where to where.
 fn carry_out(device: &PciDevice, action: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Moved> {
     let from = device.driver()?;
-    let error = action().err().map(|why| format!("{:#}", why));
+    let error = action().err().map(|why| format!("{why:#}"));
     Ok(Moved { address: device.address().to_string(), from, to: device.driver()?, error, hint: None })
 }
 

@@ -13,13 +13,14 @@ use anyhow::{Context, anyhow, bail};
 use gannet_bus::sysfs::PciDevice;
 
 use crate::host::{Host, refused};
-use crate::state::Home;
 
 /// The driver through which user space has a card.
 pub(crate) const VFIO_PCI: &str = "vfio-pci";
 
 /// Longest wait for the kernel. Letting go of a card with many queues takes it about a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a driver that nobody has promised.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often to look whether it has finished.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -61,20 +62,21 @@ pub(crate) fn to_nobody(host: &Host, device: &PciDevice) -> anyhow::Result<()> {
     release(host, device)
 }
 
-/// Gives `device` back to where it belongs; if that is unknown, to the kernel's driver that wants it.
+/// Gives `device` to the kernel's `driver`; to whichever wants it, if that is not known. There may be none.
 ///
 /// # Errors
 /// As [`to_vfio`].
-pub(crate) fn to_home(host: &Host, device: &PciDevice, home: Home<'_>) -> anyhow::Result<()> {
+pub(crate) fn to_kernel(host: &Host, device: &PciDevice, driver: Option<&str>) -> anyhow::Result<()> {
     to_nobody(host, device)?;
-    match home {
-        Home::Driver(driver) => attach(host, device, driver),
-        Home::Nobody => Ok(()),
-        Home::Unknown => {
-            write(host, "/sys/bus/pci/drivers_probe".into(), &device.address().to_string())?;
-            wait(device, "for a driver of the kernel to take it", |driver| driver.is_some())
-        }
+    if let Some(driver) = driver {
+        return attach(host, device, driver);
     }
+    write(host, "/sys/bus/pci/drivers_probe".into(), &device.address().to_string())?;
+    let end = Instant::now() + PROBE_PATIENCE;
+    while device.driver()?.is_none() && Instant::now() < end {
+        thread::sleep(TICK);
+    }
+    Ok(())
 }
 
 /// Lets only the driver of this name take the device; "" lets all.

@@ -3,6 +3,7 @@
 //! Only registers that a look leaves alone are shown ([`gannet_spec::Named`]); the card keeps its user and does not notice.
 
 use anyhow::{anyhow, bail, ensure};
+use gannet::Pmd;
 use gannet_bus::resource::Resource;
 use gannet_bus::sysfs::PciAddress;
 use gannet_bus::{Device, Registers};
@@ -12,7 +13,7 @@ use gannet_spec::Named;
 use serde::Serialize;
 
 use crate::answer::Answer;
-use crate::cards::{self, Driver};
+use crate::cards;
 use crate::cli::Card;
 use crate::host::Host;
 use crate::table;
@@ -48,7 +49,7 @@ pub(crate) fn run(host: &Host, card: &Card, names: &[String]) -> anyhow::Result<
         Card::Pci(address) => of_card(host, address, names)?,
         Card::SimIxgbe => {
             let (device, _nic) = x82599::new(NicOptions::default(), Box::new(Sink::new().0));
-            read(&device.bar(0)?, &choose(Driver::Ixgbe, names)?)
+            read(&device.bar(0)?, &choose(Pmd::Ixgbe, names)?)
         }
     };
     // Of an array, neighbours with the same value share a line.
@@ -79,8 +80,8 @@ fn of_card(host: &Host, address: PciAddress, names: &[String]) -> anyhow::Result
     let power = host.text(format!("/sys/bus/pci/devices/{address}/power_state"));
     if let Some(state) = power.filter(|state| state.starts_with("D3")) {
         bail!(
-            "{address} sleeps ({state}): nobody uses it, and its registers do not answer; to keep unused cards awake: \
-             echo 1 | sudo tee /sys/module/vfio_pci/parameters/disable_idle_d3, then bind it anew"
+            "{address} sleeps ({state}): nobody uses it, and its registers do not answer; to keep it awake: \
+             echo on | sudo tee /sys/bus/pci/devices/{address}/power/control"
         );
     }
     let bar = Resource::open(&device, 0)?;
@@ -92,9 +93,9 @@ fn of_card(host: &Host, address: PciAddress, names: &[String]) -> anyhow::Result
 }
 
 /// The registers that `names` name; all, if there are none.
-fn choose<'a>(driver: Driver, names: &[String]) -> anyhow::Result<Vec<Wanted<'a>>> {
-    let registers =
-        driver.registers().ok_or_else(|| anyhow!("the registers of {driver} cards have no names here yet"))?;
+fn choose<'a>(driver: Pmd, names: &[String]) -> anyhow::Result<Vec<Wanted<'a>>> {
+    let registers = cards::registers(driver)
+        .ok_or_else(|| anyhow!("the registers of {} cards have no names here", driver.name()))?;
     if names.is_empty() {
         return Ok(registers.iter().map(|register| Wanted { register, index: None }).collect());
     }
@@ -141,12 +142,29 @@ fn read(bar: &impl Registers, wanted: &[Wanted<'_>]) -> Vec<Value> {
 
 /// The fields that are not 0 of a value in words: "Status { lan_id: 0, link_up: true, speed: 2 }" is "link_up, speed 2".
 fn set_fields(decoded: &str) -> String {
-    let fields = decoded.split_once('{').and_then(|(_, fields)| fields.trim_end().strip_suffix('}'));
-    let set = fields.unwrap_or(decoded).split(',').filter_map(|field| match field.trim().split_once(": ") {
-        Some((_, "false" | "0")) => None,
-        Some((name, "true")) => Some(name.to_owned()),
-        Some((name, value)) => Some(format!("{name} {value}")),
-        None => Some(field.trim().to_owned()),
+    let fields = inside_braces(decoded).map(split_fields).unwrap_or_default();
+    let set = fields.into_iter().filter_map(|field| match field.split_once(": ")? {
+        (_, "false" | "0") => None,
+        (name, "true") => Some(name.to_owned()),
+        (name, value) if inside_braces(value).is_some() => {
+            // A field of fields.
+            Some(set_fields(value)).filter(|inner| !inner.is_empty()).map(|inner| format!("{name} ({inner})"))
+        }
+        (name, value) => Some(format!("{name} {value}")),
     });
     set.collect::<Vec<_>>().join(", ")
+}
+
+fn inside_braces(text: &str) -> Option<&str> {
+    text.split_once('{')?.1.trim_end().strip_suffix('}')
+}
+
+/// Splits at the commas that are not within braces.
+fn split_fields(fields: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let separates = |character: char| {
+        depth += i32::from(character == '{') - i32::from(character == '}');
+        character == ',' && depth == 0
+    };
+    fields.split(separates).map(str::trim).collect()
 }

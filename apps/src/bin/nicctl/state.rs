@@ -21,17 +21,6 @@ pub(crate) struct State {
     drivers: BTreeMap<String, Option<String>>,
 }
 
-/// Where a card belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Home<'a> {
-    /// With this driver of the kernel.
-    Driver(&'a str),
-    /// It had no driver.
-    Nobody,
-    /// It was not taken by us.
-    Unknown,
-}
-
 impl State {
     /// Reads the file, which is made if it is not there, and keeps others from it.
     ///
@@ -56,13 +45,9 @@ impl State {
         Ok(State { path, file, drivers })
     }
 
-    /// Where the card was before it was taken.
-    pub(crate) fn home(&self, address: PciAddress) -> Home<'_> {
-        match self.drivers.get(&address.to_string()) {
-            Some(Some(driver)) => Home::Driver(driver),
-            Some(None) => Home::Nobody,
-            None => Home::Unknown,
-        }
+    /// The kernel driver that the card was taken from, if it had one.
+    pub(crate) fn driver(&self, address: PciAddress) -> Option<&str> {
+        self.drivers.get(&address.to_string())?.as_deref()
     }
 
     /// All cards that were taken.
@@ -75,9 +60,9 @@ impl State {
     /// # Errors
     /// The file cannot be written.
     pub(crate) fn remember(&mut self, address: PciAddress, driver: Option<&str>) -> anyhow::Result<()> {
-        let home = self.drivers.entry(address.to_string()).or_default();
+        let its = self.drivers.entry(address.to_string()).or_default();
         if let Some(driver) = driver {
-            *home = Some(driver.to_owned());
+            *its = Some(driver.to_owned());
         }
         self.save()
     }

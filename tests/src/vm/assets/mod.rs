@@ -6,7 +6,6 @@
 
 mod packages;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,6 +34,9 @@ const OLDEST_QEMU: u32 = 8;
 /// Folders of libraries, in Debian's layout before and after /lib became a link to /usr/lib.
 const LIBRARIES: [&str; 3] =
     ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio"];
+
+/// The dynamic loader.
+pub(super) const LOADER: &str = "ld-linux-x86-64.so.2";
 
 /// Everything that a virtual machine is made of, ready for use.
 #[derive(Clone, Debug)]
@@ -73,6 +75,15 @@ impl Assets {
         current.then_some(Assets { folder, kernel, qemu, versions: strings("versions")? })
     }
 
+    /// Why nothing can be fetched on this host, if so.
+    pub fn unavailable() -> Option<String> {
+        if !cfg!(target_arch = "x86_64") {
+            return Some("the lab's virtual machines are x86-64, this host is not".into());
+        }
+        let missing = missing(&HOST_PROGRAMS)?;
+        Some(format!("{missing}: the lab takes its parts from packages, and needs Debian or what is made from it"))
+    }
+
     /// Finds everything, fetching what is missing.
     ///
     /// # Errors
@@ -99,6 +110,15 @@ impl Assets {
         &self.kernel
     }
 
+    /// What QEMU says of its version.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn qemu_version(&self) -> Result<String> {
+        let text = output(self.qemu()?.arg("--version"))?;
+        Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    }
+
     /// The kernel, as QEMU takes it.
     pub(super) fn kernel(&self) -> PathBuf {
         self.folder.join("kernel")
@@ -119,9 +139,24 @@ impl Assets {
 
     /// A command that runs a program of the unpacked packages on the host, with their own libraries.
     pub(super) fn command(&self, program: &Path) -> Result<Command> {
-        let mut command = Command::new(self.find("ld-linux-x86-64.so.2")?);
+        let mut command = self.loader()?;
+        command.arg(program);
+        Ok(command)
+    }
+
+    /// The libraries that a program of the unpacked packages needs, the loader among them.
+    pub(super) fn libraries(&self, program: &Path) -> Result<Vec<PathBuf>> {
+        let text = String::from_utf8(output(self.loader()?.arg("--list").arg(program))?)?;
+        // name => path (address)
+        let paths = text.lines().filter_map(|line| Some(PathBuf::from(line.split_once("=> ")?.1.split(' ').next()?)));
+        Ok(paths.filter(|path| path.is_file()).chain([self.find(LOADER)?]).collect())
+    }
+
+    /// The dynamic loader of the unpacked C library, told where the libraries are.
+    fn loader(&self) -> Result<Command> {
+        let mut command = Command::new(self.find(LOADER)?);
         let libraries: Vec<PathBuf> = LIBRARIES.iter().map(|folder| self.root().join(folder)).collect();
-        command.arg("--library-path").arg(std::env::join_paths(libraries)?).arg(program);
+        command.arg("--library-path").arg(std::env::join_paths(libraries)?);
         Ok(command)
     }
 
@@ -166,11 +201,8 @@ fn host_has_qemu() -> bool {
 
 /// Fetches and unpacks everything, and leaves a record when it is complete.
 fn fetch(folder: &Path) -> Result<Assets> {
-    if !cfg!(target_arch = "x86_64") {
-        bail!("the lab's virtual machines are x86-64, this host is not");
-    }
-    if let Some(missing) = missing(&HOST_PROGRAMS) {
-        bail!("{missing}. The lab takes its parts from the packages of Debian and of what is made from it");
+    if let Some(reason) = Assets::unavailable() {
+        bail!("{reason}");
     }
     let qemu = if host_has_qemu() { Qemu::Host } else { Qemu::Unpacked };
     eprintln!("fetching packages for the lab (about 110 MB, once)");
@@ -181,7 +213,7 @@ fn fetch(folder: &Path) -> Result<Assets> {
         archive.require(QEMU_PACKAGE, OLDEST_QEMU)?;
     }
     let kernel_package = archive.dependency("linux-image-amd64", "linux-image-")?;
-    let kernel = kernel_package.trim_start_matches("linux-image-").to_owned();
+    let kernel = kernel_package.replacen("linux-image-", "", 1);
     archive.download(&wanted, &kernel_package)?;
 
     let root = folder.join("root");
@@ -204,11 +236,11 @@ fn fetch(folder: &Path) -> Result<Assets> {
 
 /// Runs a command to its end. Returns what it printed.
 pub(super) fn output(command: &mut Command) -> Result<Vec<u8>> {
-    let program = Path::new(command.get_program()).file_name().unwrap_or(OsStr::new("")).to_owned();
-    let output =
-        command.output().with_context(|| format!("{} cannot be started: is it installed?", program.display()))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("{program} cannot be started: is it installed?"))?;
     if !output.status.success() {
-        bail!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} ended with {}:\n{}", output.status, errors.trim_end());
     }
     Ok(output.stdout)
 }

@@ -34,7 +34,9 @@ impl Archive {
         fs::write(folder.join("sources.list"), source(&release) + &source(&format!("{release}-backports")))?;
         fs::write(folder.join("status"), "")?;
         let archive = Archive { folder: folder.to_owned(), release, suite: None };
-        output(archive.apt("apt-get").arg("update")).context("the package lists cannot be fetched")?;
+        // Without this option apt makes do with what it could fetch.
+        let update = ["-o", "APT::Update::Error-Mode=any", "update"];
+        output(archive.apt("apt-get").args(update)).context("the lists of packages cannot be fetched")?;
         Ok(archive)
     }
 

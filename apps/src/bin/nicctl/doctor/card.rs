@@ -53,7 +53,10 @@ pub(super) fn findings(
 /// Whether Gannet has a driver for it.
 fn card(device: &PciDevice) -> Finding {
     match cards::known(device) {
-        Some(known) => Finding::ok(CARD, format!("{}, Gannet's driver {}", known.name, known.driver)),
+        Some(known) => {
+            let tested = known.tested_on.map_or("not tested yet".into(), |on| format!("tested on {on}"));
+            Finding::ok(CARD, format!("{}, Gannet's driver {} ({tested})", known.name, known.driver.name()))
+        }
         None => {
             let says = format!("Gannet has no driver for {} (class {:#08x})", cards::id(device), device.class());
             Finding::missing(CARD, says, "take another card: nicctl list")
