@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!             ┌───────────── region, mapped once for DMA ─────────────┐
-//!             │ headroom | data room │ headroom | data room │ ...     │   buffer i = base + i * stride
+//!             │ headroom | data room │ headroom | data room │ ...     │   buffer i = base + i * stride, unless it would lie across two pages
 //!             └───────────────────────────────────────────────────────┘
 //!   free buffers, by slot number:
 //!      caches[thread]  LIFO, one a core  ◄── refill, flush ──►  ring (MPMC, holds all)
@@ -28,17 +28,20 @@ use crate::burst::Burst;
 use crate::cache::{Cache, CacheStats, Caches, copy_slots};
 use crate::error::{Error, Result};
 use crate::packet::Packet;
-use crate::region::{Region, RegionOptions};
+use crate::region::{PageSize, Region, RegionOptions};
 use crate::slot::{self, MAX_BUFFERS};
 use crate::table::{self, Entry};
 
 // The largest pool has some 340 GB.
 const _: () = assert!(usize::BITS == 64, "Gannet needs a 64-bit machine");
 
+/// Most buffers of a pool: a slot number has 24 bits, and of the largest buffers one place in a hundred stays empty.
+const MOST_BUFFERS: u32 = 16_500_000;
+
 /// How to make a [`Pool`].
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
-    /// Number of buffers, 1 to 16,777,216. Enough for all descriptors of all rings, the caches of all cores and what the application
+    /// Number of buffers, 1 to 16,500,000. Enough for all descriptors of all rings, the caches of all cores and what the application
     /// holds.
     pub buffers: u32,
     /// Bytes of a frame that a buffer holds, 64 to 16,384.
@@ -63,7 +66,7 @@ impl PoolOptions {
             true => Ok(()),
             false => Err(Error::Invalid(format!("a pool's {name} of {value}: {low} to {high} is possible"))),
         };
-        range("buffers", self.buffers, 1, MAX_BUFFERS)?;
+        range("buffers", self.buffers, 1, MOST_BUFFERS)?;
         range("data_room", self.data_room.into(), 64, 16_384)?;
         range("headroom", self.headroom.into(), 0, 4_096)?;
         range("cache", self.cache, 0, 65_536)
@@ -75,6 +78,18 @@ impl PoolOptions {
         const LINE: u32 = 64;
         let lines = (u32::from(self.headroom) + u32::from(self.data_room)).div_ceil(LINE);
         (lines | 1) * LINE
+    }
+
+    /// Where in the row of places the buffers are. A place that lies across two huge pages stays empty, one in a thousand: a card's access to it would
+    /// need two entries of the IOTLB, and QEMU's cards silently lose what they are to send from there.
+    fn places(&self) -> impl Iterator<Item = u32> {
+        const PAGE: u64 = PageSize::Huge2M.bytes() as u64;
+        let stride = u64::from(self.stride());
+        let is_in_one_page = move |&place: &u32| {
+            let first = u64::from(place) * stride;
+            first / PAGE == (first + stride - 1) / PAGE
+        };
+        (0..MAX_BUFFERS).filter(is_in_one_page).take(self.buffers as usize)
     }
 }
 
@@ -96,8 +111,8 @@ impl Shared {
     fn new(number: u8, options: &PoolOptions, region: Arc<Region>) -> Result<Shared> {
         let free = Ring::with_capacity((options.buffers as usize).next_power_of_two().max(2))
             .map_err(|e| Error::Invalid(e.to_string()))?;
-        for index in 0..options.buffers {
-            let fits = free.enqueue_bulk(&[slot::new(number, index)]);
+        for place in options.places() {
+            let fits = free.enqueue_bulk(&[slot::new(number, place)]);
             debug_assert!(fits);
         }
         Ok(Shared {
@@ -304,7 +319,8 @@ impl Pool {
         // Closing pools may have the memory that this one needs.
         table::sweep();
         // Before the table is locked: populating takes its time, and the warning calls the application's log subscriber.
-        let region = Region::new(options.buffers as usize * options.stride() as usize, options.region)?;
+        let Some(last) = options.places().last() else { unreachable!("a pool has buffers: it was checked") };
+        let region = Region::new((last as usize + 1) * options.stride() as usize, options.region)?;
         let shared = table::enter(|number| Shared::new(number, options, region))?;
         Ok(Pool { shared })
     }

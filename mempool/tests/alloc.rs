@@ -99,12 +99,27 @@ fn options_out_of_range_are_refused_with_the_range() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refused(|o| o.buffers = 0), "a pool's buffers of 0: 1 to 16777216 is possible");
-    assert_eq!(refused(|o| o.buffers = 16_777_217), "a pool's buffers of 16777217: 1 to 16777216 is possible");
+    assert_eq!(refused(|o| o.buffers = 0), "a pool's buffers of 0: 1 to 16500000 is possible");
+    assert_eq!(refused(|o| o.buffers = 16_500_001), "a pool's buffers of 16500001: 1 to 16500000 is possible");
     assert_eq!(refused(|o| o.data_room = 63), "a pool's data_room of 63: 64 to 16384 is possible");
     assert_eq!(refused(|o| o.data_room = 16_385), "a pool's data_room of 16385: 64 to 16384 is possible");
     assert_eq!(refused(|o| o.headroom = 4_097), "a pool's headroom of 4097: 0 to 4096 is possible");
     assert_eq!(refused(|o| o.cache = 65_537), "a pool's cache of 65537: 0 to 65536 is possible");
+}
+
+#[test]
+fn no_buffer_lies_across_two_huge_pages() {
+    const PAGE: usize = 2 << 20;
+    let wanted = PoolOptions { data_room: 2048, headroom: 128, ..options(3_000, 0) };
+    let pool = Pool::new(&wanted).unwrap();
+    let base = pool.region().base().as_ptr() as usize;
+    let packets = drain(&pool);
+    assert_eq!(packets.len(), 3_000);
+    for packet in &packets {
+        let first = packet.data().as_ptr() as usize - packet.headroom() - base;
+        let last = first + pool.stride() as usize - 1;
+        assert_eq!(first / PAGE, last / PAGE, "a buffer from {first:#x} to {last:#x}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use gannet_spec::x82574::regs::*;
 
 use crate::config::{PortConfig, VlanTags};
 use crate::family::rss_key_words;
-use crate::filter::{Filter, MacAddress, Multicast, Promiscuous, address_words};
+use crate::filter::{Filter, MacAddress, Promiscuous, address_words};
 use crate::mmio::Mmio;
 
 /// Most of it for receive: bursts wait there, frames to send wait in memory.
@@ -90,13 +90,13 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Fi
         mmio.write(RAL.get(entry), low);
         mmio.write(RAH.get(entry), Rah::new().with_bytes(high).with_valid(address.is_some()));
     }
-    let open = filter.promiscuous == Promiscuous::On;
-    let all_groups = open || filter.multicast == Multicast::All;
     for (index, word) in (0..).zip(filter.multicast_table()) {
-        // QEMU's model looks unicast addresses up too: a table of ones would let all of them in.
-        mmio.write(MTA.get(index), if all_groups { 0 } else { word });
+        mmio.write(MTA.get(index), word);
     }
-    mmio.modify(RCTL, |value| value.with_unicast_promiscuous(open).with_multicast_promiscuous(all_groups));
+    let open = filter.promiscuous == Promiscuous::On;
+    mmio.modify(RCTL, |value| {
+        value.with_unicast_promiscuous(open).with_multicast_promiscuous(filter.takes_all_multicast())
+    });
 }
 
 /// Descriptor format, checksum verification, RSS.

@@ -1,0 +1,147 @@
+//! The e1000e driver against registers that answer as told: what it sets up, and that no failure of a card makes it wait for ever.
+//! Frames are for QEMU's model (`tools/lab test`).
+
+mod card;
+
+use std::time::Duration;
+
+use card::{Card, Failure};
+use gannet::{Idle, Pool, PoolOptions, Port, PortConfig, RxInterrupts, RxQueueConfig, Sleeper, TxQueueConfig};
+use gannet_bus::pci::COMMAND_BUS_MASTER;
+use gannet_spec::x82574::regs::*;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+fn pool(data_room: u16) -> Pool {
+    Pool::new(&PoolOptions { buffers: 512, data_room, cache: 32, ..PoolOptions::default() }).expect("normal pages do")
+}
+
+/// Two queues of each kind; the second receive queue has the smaller buffers.
+fn two_queues() -> PortConfig {
+    let mut config = PortConfig::new(&pool(4096), 64);
+    config.rx.push(RxQueueConfig { descriptors: 128, pool: pool(2048) });
+    config.tx.push(TxQueueConfig { descriptors: 128 });
+    config
+}
+
+#[test]
+fn the_nvm_tells_the_address() {
+    let card = Card::new(MAC, Failure::None);
+    let port = Port::probe(card.clone()).expect("it answers");
+    assert_eq!(port.info().mac, MAC);
+    assert_eq!(port.info().card.driver.name(), "e1000e");
+    assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
+    assert!(!card.value(EXTCNF_CTRL).software_owns_mdio());
+}
+
+#[test]
+fn an_nvm_that_cannot_be_trusted_is_refused() {
+    let card = Card::new(MAC, Failure::None);
+    card.spoil_nvm(0x20);
+    let why = Port::probe(card).expect_err("the sum is wrong").to_string();
+    assert!(why.contains("add up to"), "{why}");
+    for mac in [[0; 6], [1, 2, 3, 4, 5, 6]] {
+        let why = Port::probe(Card::new(mac, Failure::None)).expect_err("no address").to_string();
+        assert!(why.contains("none of a port"), "{why}");
+    }
+}
+
+#[test]
+fn a_card_that_does_not_come_up_is_reported() {
+    for (failure, part) in [
+        (Failure::ResetHangs, "the end of the reset"),
+        (Failure::NvmIsNotLoaded, "the NVM's automatic read"),
+        (Failure::NvmIsSilent, "a word of the NVM"),
+        (Failure::FirmwareKeepsPhy, "the firmware to let go of the PHY"),
+        (Failure::Gone, "card is gone"),
+    ] {
+        let card = Card::new(MAC, failure);
+        let why = Port::probe(card.clone()).expect_err("it is broken").to_string();
+        assert!(why.contains(part), "{failure:?}: {why}");
+        assert!(card.clock() < Duration::from_secs(1), "{failure:?}: {:?}", card.clock());
+    }
+    // A master that hangs is what a reset is for.
+    Port::probe(Card::new(MAC, Failure::MasterHangs)).expect("it is reset");
+}
+
+#[test]
+fn a_phy_that_does_not_answer_is_reported() {
+    for failure in [Failure::PhyIsSilent, Failure::PhyIsAbsent] {
+        let card = Card::new(MAC, failure);
+        let config = two_queues();
+        let pools: Vec<Pool> = config.rx.iter().map(|queue| queue.pool.clone()).collect();
+        let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("no PHY is needed so far");
+        let why = port.start().expect_err("there is no link without it").to_string();
+        assert!(why.contains("an answer of the PHY"), "{failure:?}: {why}");
+        assert!(pools.iter().all(|pool| pool.census().out == 0));
+        assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
+    }
+}
+
+#[test]
+fn two_queues_run_as_configured_and_stop() {
+    let card = Card::new(MAC, Failure::None);
+    let config = two_queues();
+    let pools: Vec<Pool> = config.rx.iter().map(|queue| queue.pool.clone()).collect();
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("it answers");
+    let (control, queues) = port.start().expect("it answers");
+    let rctl = card.value(RCTL);
+    assert!(rctl.enable() && rctl.broadcast_accept() && rctl.crc_strip());
+    assert!(!rctl.unicast_promiscuous() && !rctl.multicast_promiscuous());
+    assert_eq!(rctl.buffer_kib(), 2, "the smallest buffers");
+    assert!(card.value(RFCTL).extended_descriptors() && card.value(RXCSUM).packet_checksum_disable());
+    assert_eq!(card.value(RETA.get(0)), 0x8000_8000);
+    assert_eq!([0, 1].map(|queue| card.value(RDLEN.get(queue))), [64 * 16, 128 * 16]);
+    assert_eq!([0, 1].map(|queue| card.value(RDT.get(queue))), [48, 96]);
+    assert_eq!(u32::from(card.value(TXDCTL.get(0))), u32::from(card.value(TXDCTL.get(1))));
+    assert!(card.value(TXDCTL.get(0)).reserved_one() && card.value(TARC.get(0)).reserved_one());
+    assert!(card.value(CTRL_EXT).reserved_one() && card.value(GCR).reserved_one() && card.value(GCR2).reserved_one());
+    assert!(card.value(TCTL).enable());
+    control.stop(queues).expect("it answers");
+    assert!(!card.value(RCTL).enable() && !card.value(TCTL).enable() && !card.value(CTRL_EXT).driver_loaded());
+    assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
+    assert!(pools.iter().all(|pool| pool.census().out == 0));
+}
+
+#[test]
+fn a_direction_that_stops_leaves_the_other_one_running() {
+    let card = Card::new(MAC, Failure::None);
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(two_queues())).expect("it answers");
+    let (_control, mut queues) = port.start().expect("it answers");
+    queues.tx.clear();
+    assert!(!card.value(TCTL).enable() && card.value(RCTL).enable() && !card.value(CTRL).master_disable());
+    assert_ne!(card.command() & COMMAND_BUS_MASTER, 0);
+}
+
+#[test]
+fn a_card_whose_dma_does_not_end_is_cut_off() {
+    let card = Card::new(MAC, Failure::None);
+    let config = two_queues();
+    let pools: Vec<Pool> = config.rx.iter().map(|queue| queue.pool.clone()).collect();
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("it answers");
+    let (control, queues) = port.start().expect("it answers");
+    card.fail(Failure::MasterHangs);
+    let why = control.stop(queues).expect_err("its DMA goes on").to_string();
+    assert!(why.contains("the bus master to stop"), "{why}");
+    assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
+    assert!(pools.iter().all(|pool| pool.census().out == 0));
+}
+
+#[test]
+fn a_receive_queue_signals_by_the_vector_of_its_number() {
+    let card = Card::new(MAC, Failure::None);
+    let mut config = two_queues();
+    config.rx_interrupts = RxInterrupts::On;
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("it answers");
+    let (_control, mut queues) = port.start().expect("it answers");
+    assert_eq!(u32::from(card.value(IVAR)), 0x0000_0098, "valid, vectors 0 and 1");
+    assert_eq!(card.value(EIAC).rx_queues(), 0b11);
+    assert!(card.value(CTRL_EXT).pending_clear() && !card.value(CTRL_EXT).vector_auto_mask());
+    card.take_writes(&[]);
+    let Some(second) = queues.rx.get_mut(1) else { panic!("two were configured") };
+    assert!(Sleeper::new(Idle::Interrupt).sleep(&mut [second], Duration::ZERO));
+    let [icr, ims, imc] = [ICR.offset(), IMS.offset(), IMC.offset()];
+    let cause = u32::from(Causes::new().with_rx_queues(0b10));
+    // Taken back before it is unmasked: in the other order a frame in between would be forgotten.
+    assert_eq!(card.take_writes(&[icr, ims, imc]), [(icr, cause), (ims, cause), (imc, cause)]);
+}

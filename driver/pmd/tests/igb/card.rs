@@ -1,0 +1,281 @@
+//! The registers of a card of the 82576 family without anything behind them: no frames, but answers, delays and failures as told.
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use gannet_bus::pci::{COMMAND, PciId};
+use gannet_bus::{Condition, Device, DmaFault, Registers, Result};
+use gannet_mempool::dma::{DmaMapper, Iova};
+use gannet_mempool::region::Region;
+use gannet_spec::phy::Mdic;
+use gannet_spec::x82576::nvm;
+use gannet_spec::x82576::regs::*;
+use gannet_spec::{INTEL, Reg};
+
+/// What is wrong with a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    None,
+    /// CTRL.RST never clears.
+    ResetHangs,
+    /// EERD never has data.
+    NvmIsSilent,
+    /// SW_FW_SYNC says that the firmware has everything.
+    FirmwareKeepsAll,
+    /// MDIC reports an error.
+    PhyIsAbsent,
+    /// No queue's enable bit is ever 1.
+    QueuesDoNotStart,
+    /// Requests stay outstanding for ever.
+    MasterHangs,
+    /// Everything reads as ones.
+    Gone,
+}
+
+/// What a card is like.
+#[derive(Debug, Clone)]
+pub(crate) struct Make {
+    pub(crate) device: u16,
+    /// Which port of the card.
+    pub(crate) port: u8,
+    /// The address that it has loaded.
+    pub(crate) mac: [u8; 6],
+    /// As [`CtrlExt::link_mode`].
+    pub(crate) link_mode: u8,
+    pub(crate) eecd: Eecd,
+    pub(crate) nvm: Vec<u16>,
+    pub(crate) failure: Failure,
+}
+
+impl Make {
+    /// Copper port 0 with an NVM whose blocks all add up.
+    pub(crate) fn new(device: u16) -> Make {
+        let mut words = vec![0; 0x140];
+        for block in words.chunks_exact_mut(0x40) {
+            block[usize::from(nvm::CHECKSUM)] = nvm::CHECKSUM_SUM;
+        }
+        let eecd = Eecd::new().with_present(true).with_auto_read_done(true).with_flash_present(true);
+        Make { device, port: 0, mac: super::MAC, link_mode: 0, eecd, nvm: words, failure: Failure::None }
+    }
+
+    /// Writes words of the NVM, and corrects the sum of the first block.
+    pub(crate) fn store(&mut self, first: u16, words: &[u16]) {
+        let first = usize::from(first);
+        self.nvm[first..first + words.len()].copy_from_slice(words);
+        let sum = self.nvm[..usize::from(nvm::CHECKSUM)].iter().fold(0u16, |sum, word| sum.wrapping_add(*word));
+        self.nvm[usize::from(nvm::CHECKSUM)] = nvm::CHECKSUM_SUM.wrapping_sub(sum);
+    }
+
+    pub(crate) fn build(self) -> Card {
+        let mut state = State {
+            make: self,
+            registers: HashMap::new(),
+            command: 0,
+            writes: Vec::new(),
+            clock: Duration::ZERO,
+            phy: HashMap::new(),
+        };
+        state.power_up();
+        Card(Arc::new(Mutex::new(state)))
+    }
+}
+
+struct State {
+    make: Make,
+    registers: HashMap<u32, u32>,
+    command: u16,
+    /// Writes, oldest first.
+    writes: Vec<(u32, u32)>,
+    clock: Duration,
+    phy: HashMap<u8, u16>,
+}
+
+/// The card, and the bus that it is on.
+#[derive(Clone)]
+pub(crate) struct Card(Arc<Mutex<State>>);
+
+impl Card {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no panic while it is held")
+    }
+
+    /// Time that the driver has waited.
+    pub(crate) fn clock(&self) -> Duration {
+        self.state().clock
+    }
+
+    pub(crate) fn command(&self) -> u16 {
+        self.state().command
+    }
+
+    /// What a register holds.
+    pub(crate) fn value<A, V: From<u32>>(&self, register: Reg<A, V>) -> V {
+        V::from(self.state().stored(register.offset()))
+    }
+
+    /// What a register of the PHY holds.
+    pub(crate) fn phy(&self, number: u8) -> u16 {
+        self.state().phy.get(&number).copied().unwrap_or(0)
+    }
+
+    /// Forgets the writes so far, and returns those to `offsets`.
+    pub(crate) fn take_writes(&self, offsets: &[u32]) -> Vec<(u32, u32)> {
+        let mut writes = std::mem::take(&mut self.state().writes);
+        writes.retain(|(offset, _)| offsets.contains(offset));
+        writes
+    }
+}
+
+impl State {
+    /// What the card loads from its NVM, and what is not 0 otherwise.
+    fn power_up(&mut self) {
+        let mac = self.make.mac;
+        let link_mode = CtrlExt::new().with_link_mode(self.make.link_mode);
+        let rah = Rah::new().with_bytes(u16::from_le_bytes([mac[4], mac[5]])).with_valid(true);
+        self.registers = HashMap::from([
+            (CTRL_EXT.offset(), link_mode.into()),
+            (RAL.get(0).offset(), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),
+            (RAH.get(0).offset(), rah.into()),
+            (RXDCTL.get(0).offset(), Rxdctl::new().with_enable(true).into()),
+            (TXDCTL.get(0).offset(), Txdctl::new().with_enable(true).into()),
+        ]);
+    }
+
+    fn stored(&self, offset: u32) -> u32 {
+        self.registers.get(&offset).copied().unwrap_or(0)
+    }
+
+    fn read(&mut self, offset: u32) -> u32 {
+        let stored = self.stored(offset);
+        let is = |at: u32| offset == at;
+        match self.make.failure {
+            Failure::Gone => u32::MAX,
+            Failure::FirmwareKeepsAll if is(SW_FW_SYNC.offset()) => 0xFFFF_0000,
+            Failure::QueuesDoNotStart if RXDCTL.index_of(offset).is_some() => 0,
+            _ if is(STATUS.offset()) => {
+                let ctrl = Ctrl::from(self.stored(CTRL.offset()));
+                let master = !ctrl.master_disable() || self.make.failure == Failure::MasterHangs;
+                let up = Status::new().with_link_up(true).with_speed(2).with_lan_id(self.make.port);
+                up.with_master_enabled(master).into()
+            }
+            _ if is(EECD.offset()) => self.make.eecd.into(),
+            _ if is(EERD.offset()) => {
+                let command = Eerd::from(stored);
+                let word = self.make.nvm.get(usize::from(command.address())).copied().unwrap_or(0xFFFF);
+                command.with_done(self.make.failure != Failure::NvmIsSilent).with_data(word).into()
+            }
+            _ if is(SWSM.offset()) => {
+                self.registers.insert(offset, Swsm::from(stored).with_smbi(true).into());
+                stored
+            }
+            _ if is(MDIC.offset()) => {
+                let command = Mdic::from(stored);
+                let data = self.phy.get(&command.register()).copied().unwrap_or(0);
+                command.with_data(data).with_ready(true).with_error(self.make.failure == Failure::PhyIsAbsent).into()
+            }
+            // Receive is off: queues do not run, whatever has been written (8.10.10).
+            _ if RXDCTL.index_of(offset).is_some() && !Rctl::from(self.stored(RCTL.offset())).enable() => {
+                Rxdctl::from(stored).with_enable(false).into()
+            }
+            _ => stored,
+        }
+    }
+
+    fn write(&mut self, offset: u32, value: u32) {
+        self.writes.push((offset, value));
+        if offset == CTRL.offset() && Ctrl::from(value).reset() && self.make.failure != Failure::ResetHangs {
+            self.power_up();
+            return;
+        }
+        if offset == MDIC.offset() && Mdic::from(value).write() {
+            self.phy.insert(Mdic::from(value).register(), Mdic::from(value).data());
+        }
+        self.registers.insert(offset, value);
+    }
+}
+
+impl Registers for Card {
+    fn read(&self, offset: u32) -> u32 {
+        self.state().read(offset)
+    }
+
+    fn write(&self, offset: u32, value: u32) {
+        self.state().write(offset, value);
+    }
+}
+
+/// Nothing behind the registers does DMA: any address will do.
+#[derive(Debug)]
+struct Mapper;
+
+impl DmaMapper for Mapper {
+    fn map(&self, _region: &Arc<Region>) -> gannet_mempool::Result<Iova> {
+        Ok(Iova(0x10_0000))
+    }
+
+    fn unmap(&self, _iova: Iova, _region: &Region) {}
+}
+
+impl Device for Card {
+    type Bar = Card;
+
+    fn name(&self) -> &str {
+        "card"
+    }
+
+    fn id(&self) -> Result<PciId> {
+        let device = self.state().make.device;
+        Ok(PciId { vendor: INTEL, device, subsystem_vendor: INTEL, subsystem_device: 0, revision: 0 })
+    }
+
+    fn numa_node(&self) -> Option<u32> {
+        None
+    }
+
+    fn bar(&self, _index: u8) -> Result<Card> {
+        Ok(self.clone())
+    }
+
+    fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()> {
+        assert_eq!(offset, COMMAND);
+        bytes.copy_from_slice(&self.state().command.to_le_bytes());
+        Ok(())
+    }
+
+    fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
+        assert_eq!(offset, COMMAND);
+        self.state().command = u16::from_le_bytes([bytes[0], bytes[1]]);
+        Ok(())
+    }
+
+    fn dma(&self) -> Arc<dyn DmaMapper> {
+        Arc::new(Mapper)
+    }
+
+    fn interrupts(&self) -> u16 {
+        10
+    }
+
+    fn connect_interrupts(&self, _signals: &[BorrowedFd<'_>]) -> Result<()> {
+        Ok(())
+    }
+
+    fn reset(&self) -> Result<()> {
+        self.state().power_up();
+        Ok(())
+    }
+
+    fn condition(&self) -> Condition {
+        Condition::Present
+    }
+
+    fn dma_faults(&self) -> Vec<DmaFault> {
+        Vec::new()
+    }
+
+    fn delay(&self, time: Duration) {
+        self.state().clock += time;
+    }
+}

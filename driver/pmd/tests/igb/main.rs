@@ -1,0 +1,171 @@
+//! The igb driver against registers that answer as told: what it sets up on each chip, and that no failure of a card makes it wait for ever.
+//! Frames are for QEMU's model of the 82576 (`tools/lab`).
+
+mod card;
+
+use std::time::Duration;
+
+use card::{Card, Failure, Make};
+use gannet::{Idle, Pool, PoolOptions, Port, PortConfig, RxInterrupts, Sleeper, VlanTags};
+use gannet_bus::pci::COMMAND_BUS_MASTER;
+use gannet_spec::phy::{BMCR, Bmcr};
+use gannet_spec::x82576::nvm;
+use gannet_spec::x82576::regs::*;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+const I82576: u16 = 0x10C9;
+const I350: u16 = 0x1521;
+const I210: u16 = 0x1533;
+
+fn pool() -> Pool {
+    Pool::new(&PoolOptions { buffers: 1024, cache: 32, ..PoolOptions::default() }).expect("normal pages do")
+}
+
+fn queues(pool: &Pool, count: usize) -> PortConfig {
+    let one = PortConfig::new(pool, 64);
+    PortConfig { rx: vec![one.rx[0].clone(); count], tx: vec![one.tx[0].clone(); count], ..one }
+}
+
+fn refusal(make: Make) -> (Card, String) {
+    let card = make.build();
+    let why = Port::probe(card.clone()).expect_err("it is broken").to_string();
+    (card, why)
+}
+
+#[test]
+fn the_address_is_the_one_that_the_card_has_loaded() {
+    for device in [I82576, I350, I210] {
+        let card = Make::new(device).build();
+        let port = Port::probe(card.clone()).expect("it answers");
+        assert_eq!((port.info().mac, port.info().card.driver.name()), (MAC, "igb"), "{device:#06x}");
+        assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
+        assert_eq!(card.value(SW_FW_SYNC), 0, "the NVM is given back");
+    }
+}
+
+#[test]
+fn an_alternate_address_goes_before_the_82576s_own() {
+    let words = [0x5402, 0x2301, 0x6745];
+    for (device, port, expected) in
+        [(I82576, 1, [0x02, 0x54, 0x01, 0x23, 0x45, 0x67]), (I82576, 0, MAC), (I350, 0, MAC)]
+    {
+        let mut make = Make { port, ..Make::new(device) };
+        make.store(nvm::ALTERNATE_MAC_POINTER, &[0x30]);
+        // Port 0 has none: a group's address stands there.
+        make.store(0x30, &[0xFFFF; 3]);
+        make.store(0x33, &words);
+        let port = Port::probe(make.build()).expect("it answers");
+        assert_eq!(port.info().mac, expected, "{device:#06x}");
+    }
+}
+
+#[test]
+fn an_nvm_that_cannot_be_trusted_is_refused() {
+    let mut spoiled = Make::new(I82576);
+    spoiled.nvm[0x20] ^= 0x1000;
+    assert!(refusal(spoiled).1.contains("add up to"));
+    let absent = Make { eecd: Eecd::new().with_auto_read_done(true), ..Make::new(I82576) };
+    assert!(refusal(absent).1.contains("none is present"));
+    for mac in [[0; 6], [1, 2, 3, 4, 5, 6]] {
+        assert!(refusal(Make { mac, ..Make::new(I82576) }).1.contains("none of a port"));
+    }
+}
+
+#[test]
+fn only_the_ports_own_words_count_and_only_where_there_are_words() {
+    // An I350 has a block for each port.
+    let mut make = Make { port: 1, ..Make::new(I350) };
+    make.nvm[0x20] ^= 0x1000;
+    Port::probe(make.clone().build()).expect("the words of port 0 are not its business");
+    make.nvm[0x80 + 0x20] ^= 0x1000;
+    assert!(refusal(make).1.contains("add up to"));
+    // An I210 without flash has nothing to read.
+    let make = Make { eecd: Eecd::new(), failure: Failure::NvmIsSilent, ..Make::new(I210) };
+    assert_eq!(Port::probe(make.build()).expect("its fuses do").info().mac, MAC);
+}
+
+#[test]
+fn a_port_that_is_not_copper_is_refused() {
+    for (link_mode, medium) in [(1, "1000BASE-KX"), (2, "SGMII"), (3, "SerDes")] {
+        let (_, why) = refusal(Make { link_mode, ..Make::new(I82576) });
+        assert!(why.contains(medium), "{why}");
+    }
+}
+
+#[test]
+fn a_card_that_does_not_come_up_is_reported() {
+    for (failure, part) in [
+        (Failure::ResetHangs, "the end of the reset"),
+        (Failure::NvmIsSilent, "a word of the NVM"),
+        (Failure::FirmwareKeepsAll, "the NVM"),
+        (Failure::Gone, "card is gone"),
+    ] {
+        let (card, why) = refusal(Make { failure, ..Make::new(I82576) });
+        assert!(why.contains(part), "{failure:?}: {why}");
+        assert!(card.clock() < Duration::from_secs(2), "{failure:?}: {:?}", card.clock());
+    }
+    // A master that hangs is what a reset is for; QEMU's model never says that it has read its NVM.
+    let eecd = Eecd::new().with_present(true);
+    Port::probe(Make { failure: Failure::MasterHangs, eecd, ..Make::new(I82576) }.build()).expect("it is reset");
+}
+
+#[test]
+fn a_port_that_does_not_start_is_reported_and_its_buffers_are_home() {
+    for (failure, part) in
+        [(Failure::PhyIsAbsent, "an answer of the PHY"), (Failure::QueuesDoNotStart, "a receive queue to start")]
+    {
+        let (card, pool) = (Make { failure, ..Make::new(I82576) }.build(), pool());
+        let port = Port::probe(card.clone()).and_then(|port| port.configure(queues(&pool, 2))).expect("it answers");
+        let why = port.start().expect_err("it is broken").to_string();
+        assert!(why.contains(part), "{failure:?}: {why}");
+        assert_eq!((pool.census().out, card.command() & COMMAND_BUS_MASTER), (0, 0), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_port_runs_as_configured_and_stops() {
+    for (device, count) in [(I82576, 16), (I350, 8), (I210, 4)] {
+        let (card, pool) = (Make::new(device).build(), pool());
+        let config = PortConfig { vlan_tags: VlanTags::Strip, ..queues(&pool, count) };
+        let port = Port::probe(card.clone()).expect("it answers");
+        let port = port.configure(config).expect("all its queues");
+        let (control, queues) = port.start().expect("it answers");
+        let last = count as u32 - 1;
+        let rctl = card.value(RCTL);
+        assert!(rctl.enable() && rctl.broadcast_accept() && rctl.crc_strip() && !rctl.unicast_promiscuous());
+        assert!(card.value(CTRL).vlan_mode() && card.value(CTRL).set_link_up());
+        assert!(card.value(RXDCTL.get(last)).enable() && card.value(TXDCTL.get(last)).enable());
+        assert!(card.value(SRRCTL.get(last)).drop_enable() && card.value(SRRCTL.get(last)).descriptor_type() == 1);
+        assert_eq!((card.value(RDLEN.get(last)), card.value(RDT.get(last))), (64 * 16, 48));
+        assert_eq!(card.value(RETA.get(31)) >> 24, last, "the last entry names the last queue");
+        // The successors strip for each queue on its own.
+        let stripping = card.value(DVMOLR.get(3));
+        assert_eq!((stripping.vlan_strip(), stripping.crc_strip()), (device != I82576, device != I82576));
+        assert!(Bmcr::from(card.phy(BMCR.number())).restart_negotiation());
+        assert_eq!(card.value(SW_FW_SYNC), 0, "the PHY is given back");
+        control.stop(queues).expect("it answers");
+        assert!(!card.value(RCTL).enable() && !card.value(TCTL).enable() && !card.value(CTRL_EXT).driver_loaded());
+        assert_eq!((pool.census().out, card.command() & COMMAND_BUS_MASTER), (0, 0));
+    }
+}
+
+#[test]
+fn a_receive_queue_signals_by_the_vector_of_its_number() {
+    // The 82576 lays its queues out in columns of eight, the others two a register; a transmit queue's byte is between.
+    for (device, ivar) in [(I82576, [0x80, 0x81]), (I350, [0x0081_0080, 0x0083_0082])] {
+        let (card, pool) = (Make::new(device).build(), pool());
+        let config = PortConfig { rx_interrupts: RxInterrupts::On, ..queues(&pool, 4) };
+        let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("it answers");
+        let (_control, mut queues) = port.start().expect("it answers");
+        assert_eq!([0, 1].map(|register| card.value(IVAR.get(register))), ivar, "{device:#06x}");
+        assert!(card.value(GPIE).msix());
+        assert_eq!(card.value(EIAC), 0b1111);
+        card.take_writes(&[]);
+        let Some(last) = queues.rx.last_mut() else { panic!("four were configured") };
+        assert!(Sleeper::new(Idle::Interrupt).sleep(&mut [last], Duration::ZERO));
+        // Taken back before it is unmasked: in the other order a frame in between would be forgotten.
+        let [eicr, eims, eimc] = [EICR.offset(), EIMS.offset(), EIMC.offset()];
+        assert_eq!(card.take_writes(&[eicr, eims, eimc]), [(eicr, 0b1000), (eims, 0b1000), (eimc, 0b1000)]);
+    }
+}
