@@ -7,7 +7,8 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
 use crate::queue::RxQueue;
 
@@ -58,11 +59,11 @@ impl Sleeper {
     }
 
     /// Sleeps until one of `queues` has frames, but not longer than `at_most`. Returns whether it has slept: not if frames have arrived
-    /// meanwhile, nor if a queue cannot signal.
+    /// meanwhile, nor if a queue cannot signal, or has no buffers that a frame could arrive in (the pool is dry: only polling fills its ring).
     ///
     /// No frame is overlooked: the queues are looked at once more after they may signal.
     pub fn sleep(&mut self, queues: &mut [&mut RxQueue], at_most: Duration) -> bool {
-        if queues.iter().any(|queue| queue.driver.signal().is_none()) {
+        if queues.iter().any(|queue| queue.driver.signal().is_none() || !queue.driver.has_buffers()) {
             return false;
         }
         for queue in queues.iter_mut() {
@@ -90,7 +91,6 @@ fn wait(queues: &[&mut RxQueue], at_most: Duration) {
         .filter_map(|queue| queue.driver.signal())
         .map(|signal| PollFd::new(signal.as_fd(), PollFlags::POLLIN))
         .collect();
-    let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
     // Interrupted by a signal, or refused: the caller polls, and comes back.
-    let _ = poll(&mut signals, timeout);
+    let _ = ppoll(&mut signals, Some(TimeSpec::from_duration(at_most)), None);
 }

@@ -58,4 +58,4 @@ pub use gannet_mempool::{Burst, Census, Checksum, L3, L4, MAX_BURST, NoRoom, Pac
 pub use idle::{Idle, Sleeper};
 pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
 pub use queue::{Queues, RxQueue, TxQueue};
-pub use stats::{PortStats, RxQueueStats, TxQueueStats};
+pub use stats::{PortStats, QueueCounters, RxQueueStats, TxQueueStats};

@@ -19,7 +19,7 @@ use crate::filter::Filter;
 use crate::mmio::Mmio;
 use crate::port::{Driver, Link, PortInfo, Started};
 use crate::queue::{Queues, RxQueue, TxQueue};
-use crate::stats::{PortStats, RxCounters, TxCounters};
+use crate::stats::{PortStats, QueueCounters, RxCounters, TxCounters};
 use crate::{Error, Result};
 
 /// What queues and management share.
@@ -94,15 +94,26 @@ impl<D: Device, F: Family> Nic<D, F> {
 
     /// Brings a used card back to the state after power-up.
     fn reset(&mut self) -> Result<()> {
-        let Hardware { mmio, family, disobeyed } = &*self.hardware;
         // The counters would be lost with the reset.
-        family.count(mmio, &mut self.stats);
-        if disobeyed.swap(false, Ordering::Relaxed)
-            && let Err(why) = mmio.device.reset()
-        {
-            tracing::warn!("{why}: going on with a reset by the card's own register");
+        self.count();
+        let Hardware { mmio, family, disobeyed } = &*self.hardware;
+        if disobeyed.load(Ordering::Relaxed) {
+            match mmio.device.reset() {
+                Ok(()) => disobeyed.store(false, Ordering::Relaxed),
+                Err(why) => tracing::warn!("{why}: going on with a reset by the card's own register"),
+            }
         }
         family.reset(mmio)
+    }
+
+    /// Adds what the card has counted since the last time.
+    fn count(&mut self) {
+        let mut stats = self.stats;
+        self.hardware.family.count(&self.hardware.mmio, &mut stats);
+        // All ones are no counts.
+        if !self.hardware.mmio.is_gone() {
+            self.stats = stats;
+        }
     }
 
     /// One region for all descriptor rings of the port, mapped for the card: (memory, offset of each ring).
@@ -177,7 +188,7 @@ impl<D: Device, F: Family> Nic<D, F> {
         for queue in queues {
             queue.ring_doorbell();
             let counters = queue.counters().clone();
-            started.rx_counters.push(counters.clone());
+            started.counters.rx.push(counters.clone());
             started.queues.rx.push(RxQueue { port: self.info.name.clone(), driver: Box::new(queue), counters });
         }
         Ok(())
@@ -196,7 +207,7 @@ impl<D: Device, F: Family> Nic<D, F> {
             let counters = Arc::<TxCounters>::default();
             let ring = rings(queue.descriptors)?;
             let driver = Box::new(TxRing::start(self.hardware.clone(), index, ring, dma.clone(), counters.clone())?);
-            started.tx_counters.push(counters.clone());
+            started.counters.tx.push(counters.clone());
             started.queues.tx.push(TxQueue { port: self.info.name.clone(), driver, counters });
         }
         Ok(())
@@ -228,11 +239,8 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
         let mut offsets = offsets.into_iter();
         let mut rings =
             |descriptors| Ok(DescriptorRing::new(&memory, offsets.next().unwrap_or(usize::MAX), descriptors)?);
-        let mut started = Started {
-            queues: Queues { rx: Vec::new(), tx: Vec::new() },
-            rx_counters: Vec::new(),
-            tx_counters: Vec::new(),
-        };
+        let mut started =
+            Started { queues: Queues { rx: Vec::new(), tx: Vec::new() }, counters: QueueCounters::default() };
         self.start_rx(config, &dma, &mut rings, &mut started)?;
         self.start_tx(config, &dma, &mut rings, &mut started)?;
         family.start_link(mmio)?;
@@ -271,12 +279,7 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
     }
 
     fn stats(&mut self) -> PortStats {
-        let mut stats = self.stats;
-        self.hardware.family.count(&self.hardware.mmio, &mut stats);
-        // All ones are no counts.
-        if !self.hardware.mmio.is_gone() {
-            self.stats = stats;
-        }
+        self.count();
         self.stats
     }
 }

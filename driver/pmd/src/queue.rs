@@ -18,6 +18,9 @@ pub(crate) trait Receive: Send {
     /// Whether the card has written back a descriptor that has not been received.
     fn has_frames(&self) -> bool;
 
+    /// Whether a frame could arrive.
+    fn has_buffers(&self) -> bool;
+
     /// What the card signals; `None` if the port has no interrupts.
     fn signal(&self) -> Option<&EventFd>;
 

@@ -1,5 +1,6 @@
 //! Counters: the card's, and those that the queues keep in software.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Counters of a port, from the card's registers since the port was probed.
@@ -78,11 +79,11 @@ pub struct TxQueueStats {
     pub bytes: u64,
     /// Packets dropped because the card cannot reach their pool (see [`crate::PortConfig::tx_pools`]).
     pub unmapped: u64,
-    /// Packets dropped for their length: shorter than an Ethernet header (14 bytes), or longer than a tagged frame (1518 without FCS).
+    /// Packets dropped for their length: shorter than the cards can pad (17 bytes), or longer than a tagged frame (1518 without FCS).
     pub invalid: u64,
     /// Times that the ring had no room for the whole burst.
     pub full: u64,
-    /// Packets that the card had not sent when the queue was stopped: the link was down.
+    /// Packets that the card had not sent when the queue was stopped: the link was down, or the card gone.
     pub unsent: u64,
     /// Buffers in the ring, sent or not, that have not been reclaimed.
     pub in_ring: u32,
@@ -128,6 +129,25 @@ impl RxCounters {
             no_buffers: self.no_buffers.value(),
             in_ring: self.in_ring.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// The counters of a port's queues. They can be read on when the port is stopped and its queues are gone.
+#[derive(Debug, Clone, Default)]
+pub struct QueueCounters {
+    pub(crate) rx: Vec<Arc<RxCounters>>,
+    pub(crate) tx: Vec<Arc<TxCounters>>,
+}
+
+impl QueueCounters {
+    /// The counters of each receive queue.
+    pub fn rx_stats(&self) -> impl Iterator<Item = RxQueueStats> + '_ {
+        self.rx.iter().map(|counters| counters.stats())
+    }
+
+    /// The counters of each transmit queue.
+    pub fn tx_stats(&self) -> impl Iterator<Item = TxQueueStats> + '_ {
+        self.tx.iter().map(|counters| counters.stats())
     }
 }
 

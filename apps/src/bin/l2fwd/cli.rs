@@ -88,6 +88,9 @@ impl From<IdleName> for Idle {
 /// Descriptors that a ring may have.
 const RING: RangeInclusive<u32> = 64..=4096;
 
+/// Queues that any card may have. What a card really has its driver says.
+const QUEUES: RangeInclusive<usize> = 1..=64;
+
 /// Bytes that a buffer may hold: the least that a card writes to at once, the most that a pool makes.
 const BUFFER_SIZE: RangeInclusive<u16> = 1024..=16384;
 
@@ -147,7 +150,7 @@ impl Arguments {
             let (least, most) = (BUFFER_SIZE.start(), BUFFER_SIZE.end());
             bail!("--buffer-size {}: {least} to {most} bytes are possible", self.buffer_size);
         }
-        ensure!(self.queues > 0, "--queues 0: a port has at least one");
+        ensure!(QUEUES.contains(&self.queues), "--queues {}: 1 to {} are possible", self.queues, QUEUES.end());
         Ok(())
     }
 

@@ -101,7 +101,7 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
             if shared.first_us.load(Ordering::Relaxed) == 0 && measured.packets > 0 {
                 shared.first_us.store(task.started.elapsed().as_micros() as u64, Ordering::Relaxed);
             }
-        } else if sleeper.is_due() {
+        } else if directions.iter().all(|direction| direction.burst.is_empty()) && sleeper.is_due() {
             let mut queues: Vec<&mut RxQueue> = directions.iter_mut().filter_map(|way| way.rx.as_mut()).collect();
             measured.sleeps += u64::from(sleeper.sleep(&mut queues, SLEEP));
         } else {

@@ -82,7 +82,8 @@ impl PortReport {
     }
 }
 
-/// Frames that were dropped on the way, by reason. All of them are also `lost`.
+/// Frames that were dropped on the way, by reason. All of them are also `lost`, but for those that a real card threw away as damaged:
+/// who sent them is unknown.
 #[derive(Debug, Default, Serialize)]
 struct Drops {
     /// No room in the card, no descriptor for too long.
@@ -335,9 +336,8 @@ fn drops(counters: &[Counters], running: &[Running], abandoned: u64) -> Drops {
 
 /// What went wrong with a port's card. Of a software card also the mistakes of the driver, which hardware would punish silently.
 fn card_problems(port: &mut Running) -> Vec<String> {
+    port.note_faults();
     let mut problems = std::mem::take(&mut port.problems);
-    let faults = port.control().map(|control| control.dma_faults()).unwrap_or_default();
-    problems.extend(faults.iter().map(|fault| format!("{}: {fault}", port.name)));
     let violations = port.cable.iter().flat_map(|cable| cable.probe.violations());
     problems.extend(violations.map(|violation| format!("{}: {violation:?}", port.name)));
     problems

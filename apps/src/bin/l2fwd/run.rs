@@ -61,6 +61,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         wait_for_link(port.control().expect("it has just been started"), &interrupted)?;
     }
 
+    running.iter_mut().for_each(Running::begin);
     let shared = Arc::new(Shared::default());
     let workers: Vec<_> = cores
         .iter()
@@ -74,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     running.iter().filter_map(|port| port.cable.as_ref()).for_each(|cable| cable.hold(Hold::Off));
     let tally = watch(arguments, &mut running, &shared, &interrupted);
     let while_running = Buffers::count(&pool, &running);
+    running.iter_mut().for_each(Running::end);
     shared.stop();
 
     let mut measured = Measured::default();
@@ -202,6 +204,7 @@ fn watch(arguments: &Arguments, running: &mut [Running], shared: &Shared, interr
             return end.since(&begin);
         }
         if now.at - last.at >= EVERY {
+            running.iter_mut().for_each(Running::count);
             live.print(&now.since(&last), &now.since(&begin), running);
             last = now;
         }
@@ -235,11 +238,11 @@ fn look_after(running: &mut [Running], shared: &Shared, live: &mut LiveLine) {
 
 /// Has the peers offer nothing more, and waits until what is on its way has arrived.
 fn settle(running: &[Running]) {
-    if running.iter().any(|port| port.cable.is_none()) {
-        // Others send to a card as they please: there is no quiet to wait for.
+    running.iter().filter_map(|port| port.cable.as_ref()).for_each(|cable| cable.hold(Hold::On));
+    if running.iter().all(|port| port.cable.is_none()) {
+        // Others send to cards as they please: there is no quiet to wait for.
         return;
     }
-    running.iter().filter_map(|port| port.cable.as_ref()).for_each(|cable| cable.hold(Hold::On));
     let start = Instant::now();
     let (mut seen, mut since) = (Tally::now(running).packets(), start);
     while since.elapsed() < quiet(running) && start.elapsed() < QUIET_PATIENCE {

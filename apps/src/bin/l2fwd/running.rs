@@ -1,26 +1,27 @@
 //! A started port, seen by the main thread.
 
-use gannet::{Condition, Control, Link, PortStats, RxQueueStats, TxQueueStats};
+use gannet::{Condition, Control, Link, PortStats, QueueCounters, RxQueueStats, TxQueueStats};
 use gannet_apps::ports::Cable;
 
 /// A port from its start to the end of the program, even if its card leaves before.
 pub(crate) struct Running {
     pub(crate) name: String,
     pub(crate) cable: Option<Cable>,
-    card: Card,
+    /// `None` once the card has been given up.
+    control: Option<Control>,
+    queues: QueueCounters,
+    /// What the card had counted at the last look, and when its port began to be polled.
+    card: PortStats,
+    card_before: PortStats,
+    /// The counts are final: the port is not polled any more.
+    ended: bool,
     link: Link,
     /// What went wrong, for the report.
     pub(crate) problems: Vec<String>,
 }
 
-enum Card {
-    There(Control),
-    /// Given up; its last counters.
-    Left(Box<Counters>),
-}
-
 /// All counters of a port.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Counters {
     pub(crate) card: PortStats,
     pub(crate) rx: Vec<RxQueueStats>,
@@ -42,46 +43,68 @@ impl Counters {
 
 impl Running {
     pub(crate) fn new(control: Control, cable: Option<Cable>) -> Running {
-        let (name, link) = (control.info().name.to_string(), control.link());
-        Running { name, cable, card: Card::There(control), link, problems: Vec::new() }
+        let (name, link, queues) = (control.info().name.to_string(), control.link(), control.counters());
+        let none = PortStats::default();
+        Running {
+            name,
+            cable,
+            control: Some(control),
+            queues,
+            card: none,
+            card_before: none,
+            ended: false,
+            link,
+            problems: Vec::new(),
+        }
     }
 
     /// The port's management, unless its card has left.
     pub(crate) fn control(&self) -> Option<&Control> {
-        match &self.card {
-            Card::There(control) => Some(control),
-            Card::Left(_) => None,
+        self.control.as_ref()
+    }
+
+    /// Reads the card's counters: now and then, or they overflow.
+    pub(crate) fn count(&mut self) {
+        if let Some(control) = self.control.as_mut().filter(|_| !self.ended) {
+            self.card = control.stats();
         }
     }
 
-    /// Its counters now, or when its card left.
+    /// Polling begins: what the card has dropped before is not the program's loss.
+    pub(crate) fn begin(&mut self) {
+        self.count();
+        self.card_before = self.card;
+    }
+
+    /// Polling ends: nor is what it drops from now on. A software card's peer has stopped before, its counts settle still.
+    pub(crate) fn end(&mut self) {
+        self.count();
+        self.ended = self.cable.is_none();
+    }
+
+    /// Its counters now, or when it ended or its card left.
     pub(crate) fn counters(&mut self) -> Counters {
-        match &mut self.card {
-            Card::There(control) => counters(control),
-            Card::Left(last) => (**last).clone(),
-        }
+        self.count();
+        let mut card = self.card;
+        card.rx_missed -= self.card_before.rx_missed;
+        card.rx_no_descriptor -= self.card_before.rx_no_descriptor;
+        Counters { card, rx: self.queues.rx_stats().collect(), tx: self.queues.tx_stats().collect() }
     }
 
     /// Packets handed to the card.
     pub(crate) fn forwarded(&self) -> u64 {
-        match &self.card {
-            Card::There(control) => control.tx_stats().map(|queue| queue.packets).sum(),
-            Card::Left(last) => last.tx.iter().map(|queue| queue.packets).sum(),
-        }
+        self.queues.tx_stats().map(|queue| queue.packets).sum()
     }
 
     /// Buffers in the rings of the port: receive, transmit.
     pub(crate) fn in_rings(&self) -> (u32, u32) {
-        let Some(control) = self.control() else { return (0, 0) };
-        (control.rx_stats().map(|queue| queue.in_ring).sum(), control.tx_stats().map(|queue| queue.in_ring).sum())
+        let rx = self.queues.rx_stats().map(|queue| queue.in_ring).sum();
+        (rx, self.queues.tx_stats().map(|queue| queue.in_ring).sum())
     }
 
     /// Times that the pool was empty when a ring wanted buffers.
     pub(crate) fn starved(&self) -> u64 {
-        match &self.card {
-            Card::There(control) => control.rx_stats().map(|queue| queue.no_buffers).sum(),
-            Card::Left(last) => last.rx.iter().map(|queue| queue.no_buffers).sum(),
-        }
+        self.queues.rx_stats().map(|queue| queue.no_buffers).sum()
     }
 
     /// The link's new state, if it has changed since the last look.
@@ -101,23 +124,20 @@ impl Running {
 
     /// Lets go of the card. It is free once the port's queues are dropped too.
     pub(crate) fn leave(&mut self, reason: &str) {
-        if let Card::There(control) = &mut self.card {
-            let last = counters(control);
-            self.problems.extend(control.dma_faults().iter().map(|fault| format!("{}: {fault}", self.name)));
-            self.problems.push(format!("{}: {reason}: given up", self.name));
-            self.card = Card::Left(Box::new(last));
-        }
+        self.count();
+        self.note_faults();
+        self.problems.push(format!("{}: {reason}: given up", self.name));
+        self.control = None;
+    }
+
+    /// Adds what the IOMMU has refused to the problems.
+    pub(crate) fn note_faults(&mut self) {
+        let faults = self.control.as_ref().map(Control::dma_faults).unwrap_or_default();
+        self.problems.extend(faults.iter().map(|fault| format!("{}: {fault}", self.name)));
     }
 
     /// The port's management, to stop it.
     pub(crate) fn into_control(self) -> Option<Control> {
-        match self.card {
-            Card::There(control) => Some(control),
-            Card::Left(_) => None,
-        }
+        self.control
     }
-}
-
-fn counters(control: &mut Control) -> Counters {
-    Counters { card: control.stats(), rx: control.rx_stats().collect(), tx: control.tx_stats().collect() }
 }

@@ -223,6 +223,10 @@ impl<D: Device, F: Family> Receive for RxRing<D, F> {
         received
     }
 
+    fn has_buffers(&self) -> bool {
+        !self.buffers.is_empty()
+    }
+
     fn has_frames(&self) -> bool {
         !self.buffers.is_empty() && self.ring.descriptors().load_high(self.buffers.tail()) as u32 & rx_status::DD != 0
     }

@@ -29,9 +29,9 @@ use crate::{Error, Result};
 const RUN: u32 = 32;
 const _: () = assert!(RUN < TX_ON_CHIP_DESCRIPTORS);
 
-/// Lengths that can be sent: an Ethernet header at least (the card pads to 60), at most what the card takes without jumbo frames: 1518 bytes
-/// with FCS, and a VLAN tag.
-const LENGTHS: std::ops::RangeInclusive<u16> = 14..=1518;
+/// Lengths that can be sent: at least what the cards pad to 60 bytes by themselves (the vendor's drivers fill up to 17 before), at most what
+/// they take without jumbo frames: 1518 bytes with FCS, and a VLAN tag.
+const LENGTHS: std::ops::RangeInclusive<u16> = 17..=1518;
 
 /// A transmit queue of a card.
 pub(crate) struct TxRing<D: Device, F: Family> {
@@ -132,18 +132,25 @@ impl<D: Device, F: Family> TxRing<D, F> {
         }
     }
 
-    /// Waits until the card has fetched and sent what it has been given.
-    fn drain(&self) -> Result<()> {
-        let mmio = &self.hardware.mmio;
+    /// Waits until the card has fetched and sent what it has been given. What it does not get round to is lost, and counted.
+    fn drain(&mut self) -> Result<()> {
+        let (hardware, mask) = (self.hardware.clone(), self.ring.len() - 1);
+        let mmio = &hardware.mmio;
         let head = F::tx_head(self.index);
         let end = mmio.read(F::tx_tail(self.index));
         match mmio.wait("a transmit queue to drain", head, QUEUE_PATIENCE, |head| head == end) {
-            // A link that is down holds frames back for ever. They are lost, and counted.
+            Ok(_) => Ok(()),
+            // A link that is down holds frames back for ever.
             Err(Error::Timeout { .. }) => {
-                self.counters.unsent.add(u64::from(end.wrapping_sub(mmio.read(head)) & (self.ring.len() - 1)));
+                self.counters.unsent.add(u64::from(end.wrapping_sub(mmio.read(head)) & mask));
                 Ok(())
             }
-            other => other.map(|_| ()),
+            // Gone: only what it has reported is known to be sent.
+            Err(why) => {
+                self.reclaim();
+                self.counters.unsent.add(self.buffers.len().into());
+                Err(why)
+            }
         }
     }
 

@@ -94,13 +94,13 @@ fn a_stop_sends_nothing_more_once_the_queue_is_off() {
     let mut rig = Rig::new();
     let pool = pool(512);
     let mut port = rig.start(PortConfig::new(&pool, 64));
-    let mut burst = burst_of(&pool, &vec![vec![0xEE; 14]; 30]);
+    let mut burst = burst_of(&pool, &vec![vec![0xEE; 17]; 30]);
     port.queues.tx[0].send(&mut burst);
     rig.nic.step(12);
     port.stop();
     assert_home(&pool);
     assert_over(&mut rig, &pool);
-    assert_eq!(rig.sent(), vec![padded(vec![0xEE; 14]); 12]);
+    assert_eq!(rig.sent(), vec![padded(vec![0xEE; 17]); 12]);
 }
 
 #[test]

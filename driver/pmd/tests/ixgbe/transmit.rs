@@ -12,7 +12,7 @@ fn packets_of_every_length_leave_byte_for_byte_padded_to_sixty() {
     let mut rig = Rig::new();
     let pool = pool(1024);
     let mut port = rig.start(PortConfig::new(&pool, 64));
-    let frames: Vec<_> = (14..=1514).map(|len| numbered(len as u32, len)).collect();
+    let frames: Vec<_> = (17..=1514).map(|len| numbered(len as u32, len)).collect();
     for some in frames.chunks(64) {
         let mut burst = burst_of(&pool, some);
         rig.send_all(&mut port.queues.tx[0], &mut burst);
@@ -154,7 +154,7 @@ fn a_packet_too_short_or_too_long_for_any_card_is_dropped_and_counted() {
     let mut rig = Rig::new();
     let pool = pool_of(256, 16_384);
     let mut port = rig.start(PortConfig::new(&pool, 64));
-    let frames: Vec<_> = [0, 13, 14, 1518, 1519, 16_384].map(|len| numbered(1, len)).into();
+    let frames: Vec<_> = [0, 16, 17, 1518, 1519, 16_384].map(|len| numbered(1, len)).into();
     let mut burst = burst_of(&pool, &frames);
     assert_eq!(port.queues.tx[0].send(&mut burst), 2);
     assert!(burst.is_empty());
