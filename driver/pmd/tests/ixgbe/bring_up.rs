@@ -261,3 +261,14 @@ fn a_queue_that_does_not_stop_is_cut_off_and_its_buffers_are_home() {
     rig.assert_clean();
     assert_home(&pool);
 }
+
+#[test]
+fn an_id_that_no_test_has_covered_says_so() {
+    let rig = Rig::new();
+    let tested = rig.probe().unwrap();
+    assert_eq!(tested.info().card.tested_on, Some("Gannet's software 82599"));
+    drop(tested);
+    let id = PciId { device: 0x10F8, ..rig.device.id().unwrap() };
+    let port = Port::probe(Meddled::posing_as(&rig.device, id)).unwrap();
+    assert_eq!((port.info().card.name, port.info().card.tested_on), ("Intel 82599 10 GbE backplane", None));
+}

@@ -8,6 +8,7 @@ mod frames;
 mod gone;
 mod harness;
 mod hostile;
+mod interrupts;
 mod lifecycle;
 mod meddler;
 mod metadata;
