@@ -8,7 +8,7 @@ set -eu
 
 card=$1 runs=$2
 port_0=0000:01:00.0 port_1=0000:02:00.0
-seconds=10
+tcp_seconds=10 udp_seconds=5
 server=203.0.113.2
 log=/tmp/forwarder.log
 
@@ -53,15 +53,15 @@ stop() { # $1: process
 rtt_us() { in_a /bin/ping -q -c 100 -i 0.02 "$server" | awk -F/ '/^rtt/ { printf "%.0f", $5 * 1000 }'; }
 
 # As the receiver counts them.
-tcp_mbps() { in_a timeout 60 iperf3 -c "$server" -t "$seconds" -f m | awk '/receiver/ { print $7 }'; }
+tcp_mbps() { in_a timeout 60 iperf3 -c "$server" -t "$tcp_seconds" -f m | awk '/receiver/ { print $7 }'; }
 
 frames_received() { ip netns exec b cat /sys/class/net/eth0/statistics/rx_packets; }
 
 # As namespace b's card counts them: how many of them iperf3 has time to read is another matter.
 udp_pps() {
     before=$(frames_received)
-    in_a timeout 60 iperf3 -u -b 0 -l 64 -c "$server" -t "$seconds" >/dev/null || fail 'iperf3 over UDP failed'
-    echo $((($(frames_received) - before) / seconds))
+    in_a timeout 60 iperf3 -u -b 0 -l 64 -c "$server" -t "$udp_seconds" >/dev/null || fail 'iperf3 over UDP failed'
+    echo $((($(frames_received) - before) / udp_seconds))
 }
 
 measure() { # $1: program, $2: run
