@@ -7,8 +7,13 @@ use gannet::{Burst, Idle, Packet, RxQueue, Sleeper, TxQueue};
 use gannet_apps::cores;
 use quanta::Clock;
 
-/// Idle rounds after which the core is offered to others: on a machine with one core the software cards need it.
-const IDLE_ROUNDS: u32 = 64;
+/// Idle rounds after which the core is offered to others, once: on a machine with one core the software cards need it. It is a
+/// system call, and a core that makes them all the time sees little of its queues.
+const IDLE_ROUNDS: u32 = 1024;
+
+/// One round in so many is timed. Where the kernel does not trust the time stamp counter, as in many virtual machines, a look at the
+/// clock is a system call and an access to a timer chip: dearer than all else in a round.
+const TIMED_ROUNDS: u32 = 256;
 
 /// Longest time to get the last packets out.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -34,7 +39,7 @@ pub(crate) struct Direction {
 pub(crate) struct Shared {
     /// Written by the main thread: bit n, give port n up; [`Shared::STOP`], finish.
     orders: AtomicU64,
-    /// Microseconds from the start of the program to the first packet handed to a card, 0 before.
+    /// Microseconds from the start of the program to the first packet that a core moved, 0 before.
     pub(crate) first_us: AtomicU64,
 }
 
@@ -65,9 +70,9 @@ pub(crate) struct Task {
 /// What a core has measured.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Measured {
-    /// Time stamp counter cycles in the driver while packets moved.
+    /// Time stamp counter cycles in the driver while packets moved, in the rounds that were timed.
     pub(crate) driver_cycles: u64,
-    /// Packets sent meanwhile.
+    /// Packets sent in these rounds.
     pub(crate) packets: u64,
     /// Times that the core slept.
     pub(crate) sleeps: u64,
@@ -82,6 +87,7 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
     let mut measured = Measured::default();
     let mut sleeper = Sleeper::new(task.idle);
     let (mut idle, mut obeyed) = (0, 0);
+    let mut round = 0_u32;
     loop {
         let orders = shared.orders.load(Ordering::Relaxed);
         if orders != obeyed {
@@ -91,14 +97,16 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
             directions.iter_mut().for_each(|direction| direction.give_up(orders));
             obeyed = orders;
         }
+        let timed = round.is_multiple_of(TIMED_ROUNDS).then_some(&clock);
+        round = round.wrapping_add(1);
         let mut moved = 0;
         for direction in &mut directions {
-            moved += direction.turn(task.mac_swap, &clock, &mut measured);
+            moved += direction.turn(task.mac_swap, timed, &mut measured);
         }
         if moved > 0 {
             idle = 0;
             sleeper.busy();
-            if shared.first_us.load(Ordering::Relaxed) == 0 && measured.packets > 0 {
+            if shared.first_us.load(Ordering::Relaxed) == 0 {
                 shared.first_us.store(task.started.elapsed().as_micros() as u64, Ordering::Relaxed);
             }
         } else if directions.iter().all(|direction| direction.burst.is_empty()) && sleeper.is_due() {
@@ -106,7 +114,8 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
             measured.sleeps += u64::from(sleeper.sleep(&mut queues, SLEEP));
         } else {
             idle += 1;
-            if idle >= IDLE_ROUNDS {
+            if idle == IDLE_ROUNDS {
+                idle = 0;
                 std::thread::yield_now();
             }
         }
@@ -118,24 +127,25 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
 }
 
 impl Direction {
-    /// One round. Returns how many packets were received or sent.
+    /// One round, timed if there is a clock. Returns how many packets were received or sent.
     #[inline(always)]
-    fn turn(&mut self, mac_swap: bool, clock: &Clock, measured: &mut Measured) -> usize {
+    fn turn(&mut self, mac_swap: bool, clock: Option<&Clock>, measured: &mut Measured) -> usize {
+        let now = || clock.map_or(0, Clock::raw);
         let old = self.burst.len();
-        let mut start = clock.raw();
+        let mut start = now();
         let received = self.rx.as_mut().map_or(0, |rx| rx.receive(&mut self.burst));
         let mut cycles = 0;
         if mac_swap {
-            cycles = clock.raw() - start;
+            cycles = now() - start;
             self.burst[old..].iter_mut().for_each(swap_macs);
-            start = clock.raw();
+            start = now();
         }
         let sent = match &mut self.tx {
             Some(tx) => tx.send(&mut self.burst),
             None => self.abandon(),
         };
-        cycles += clock.raw() - start;
-        if received + sent > 0 {
+        cycles += now() - start;
+        if clock.is_some() && received + sent > 0 {
             measured.driver_cycles += cycles;
             measured.packets += sent as u64;
         }
