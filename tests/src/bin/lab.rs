@@ -116,7 +116,7 @@ fn run(machine: MachineArguments, limit: Duration, command: &str) -> Result<Exit
 /// Runs the test suite of the lab. Its last line counts.
 fn test(name: Option<&str>) -> Result<ExitCode> {
     let mut tests = Command::new(env!("CARGO"));
-    tests.args(["test", "--quiet", "--package", "gannet-tests", "--test", "qemu", "--"]).args(name);
+    tests.args(["test", "--package", "gannet-tests", "--test", "qemu", "--"]).args(name);
     let mut tests = tests.current_dir(workspace()).stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     let output = BufReader::new(tests.stdout.take().context("no pipe to the tests")?);
     let mut counts = None;

@@ -134,7 +134,7 @@ impl Guest {
     /// # Errors
     /// If the guest is gone.
     pub fn log(&mut self, process: &Process) -> Result<String> {
-        self.expect_ok(&format!("cat {}.log", process.place))
+        self.expect_ok(&format!("cat {}", process.log_file()))
     }
 
     /// Sends a signal (`INT`, `TERM`, ...) to a background process.
@@ -265,4 +265,11 @@ pub struct Process {
     command: String,
     id: u32,
     place: String,
+}
+
+impl Process {
+    /// The guest's file with what it prints.
+    pub fn log_file(&self) -> String {
+        format!("{}.log", self.place)
+    }
 }

@@ -1,10 +1,18 @@
 //! The drivers on QEMU's models of the cards, reached through the guest's own VFIO: `tools/lab test`, docs/lab.md.
 //!
-//! Where QEMU or the guest cannot be had, all of it is skipped and says so.
+//! [`bench`] checks the machine itself, [`card`] the drivers, [`forwarding`], [`idle`] and [`mishaps`] l2fwd between two cards of Linux's,
+//! [`host`] nicctl. Where QEMU or the guest cannot be had, all of it is skipped and says so.
 
 #![forbid(unsafe_code)]
 
 mod bench;
+mod card;
+mod figures;
+mod forwarder;
+mod forwarding;
+mod host;
+mod idle;
+mod mishaps;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +21,7 @@ use anyhow::Result;
 use gannet_tests::trial;
 use gannet_tests::vm::assets::Assets;
 use gannet_tests::vm::{Bench, Card, Vm};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 /// A test that needs a machine with a certain card, and leaves it as it found it.
 type Test = fn(Card, &mut Vm) -> Result<()>;
@@ -26,24 +34,32 @@ fn main() -> ExitCode {
     // Machines are shared, and each keeps two cores busy.
     arguments.test_threads = Some(1);
     let reason = if arguments.list { None } else { Assets::prepare().err().map(|why| format!("{why:#}")) };
-    let bench = Arc::new(Bench::new(&["l2fwd"]));
+    let bench = Arc::new(Bench::new(&["l2fwd", "nicctl", "card-trials"]));
     let mut trials = Vec::new();
     // All tests of a card in a row: they share its machine.
     for card in [Card::E1000e, Card::Igb] {
-        let on_card = |&(name, test): &(&str, Test)| shared(&bench, card, name, reason.clone(), test);
-        trials.extend(bench::SHARED.iter().map(on_card));
+        let mut add = |name: &str, test: Box<dyn FnOnce(&mut Vm) -> Result<()> + Send>| {
+            let bench = bench.clone();
+            trials.push(trial(&format!("{card}::{name}"), reason.clone(), move || expect(bench.with(card, test))));
+        };
+        for &(name, test) in
+            [bench::SHARED, forwarding::SHARED, idle::SHARED, mishaps::SHARED, host::SHARED].into_iter().flatten()
+        {
+            add(name, Box::new(move |vm| test(card, vm)));
+        }
+        for name in card::names().unwrap_or_else(|why| panic!("{why:#}")) {
+            add(&format!("card::{name}"), Box::new(move |vm| card::run(&name, vm)));
+        }
+        let taken_out = move || expect(mishaps::a_card_is_taken_out(card));
+        trials.push(trial(&format!("{card}::l2fwd::a_card_is_taken_out"), reason.clone(), taken_out));
     }
     let alone = |&(name, test): &(&str, Alone)| trial(name, reason.clone(), move || expect(test()));
-    trials.extend(bench::ALONE.iter().map(alone));
+    trials.extend([bench::ALONE, host::ALONE].into_iter().flatten().map(alone));
     // The last trial drops the last handle, which ends the machine.
     drop(bench);
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// A trial on the card's shared machine.
-fn shared(bench: &Arc<Bench>, card: Card, name: &str, reason: Option<String>, test: Test) -> Trial {
-    let bench = bench.clone();
-    trial(&format!("{card}::{name}"), reason, move || expect(bench.with(card, |vm| test(card, vm))))
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    figures::print();
+    conclusion.exit_code()
 }
 
 /// Turns an error into a failed test, with all that is known of it.

@@ -23,8 +23,9 @@ use crate::tally::Tally;
 const LINK_PATIENCE: Duration = Duration::from_secs(9);
 /// How often the main thread looks around.
 const TICK: Duration = Duration::from_millis(5);
-/// The same where all ports are cards: their links, and whether they are there.
-const SLOW_TICK: Duration = Duration::from_millis(50);
+/// The same where all ports are cards: their links, and whether they are there. Each look costs system calls and register reads,
+/// and an idle program should cost next to nothing.
+const SLOW_TICK: Duration = Duration::from_millis(200);
 /// Quiet time after which all that was sent has arrived.
 const QUIET: Duration = Duration::from_millis(50);
 /// The same where frames are missing: they are lost, or a core has not had its turn for long.
