@@ -20,7 +20,7 @@ use super::image::{self, Settings};
 use super::qmp::Qmp;
 
 /// Longest wait for a guest to serve commands. Emulated on a busy host it takes half a minute.
-const BOOT_PATIENCE: Duration = Duration::from_secs(120);
+const BOOT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longest wait for QEMU to open its sockets.
 const START_PATIENCE: Duration = Duration::from_secs(20);
@@ -114,13 +114,21 @@ impl Machine {
         Machine { card, iommu: Iommu::On, files: Vec::new() }
     }
 
-    /// Boots it, and waits until it serves commands.
+    /// Boots it, and waits until it serves commands. Tries twice: on a busy host an emulated processor now and then sleeps on when
+    /// its timer has run out, and the guest's kernel with it.
     ///
     /// # Errors
     /// If something it is made of cannot be had, or the guest does not come up: with the end of its console.
     pub fn boot(&self) -> Result<Vm> {
         let assets = Assets::prepare()?;
-        let (folder, mut command) = self.command(&assets, Console::Log)?;
+        self.try_boot(&assets).or_else(|why| {
+            eprintln!("lab: once more, since {why:#}");
+            self.try_boot(&assets)
+        })
+    }
+
+    fn try_boot(&self, assets: &Assets) -> Result<Vm> {
+        let (folder, mut command) = self.command(assets, Console::Log)?;
         let log = log_file()?;
         let errors = File::create(log.with_extension("qemu"))?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);

@@ -21,7 +21,7 @@ use anyhow::Result;
 use gannet_tests::trial;
 use gannet_tests::vm::assets::Assets;
 use gannet_tests::vm::{Bench, Card, Vm};
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
 
 /// A test that needs a machine with a certain card, and leaves it as it found it.
 type Test = fn(Card, &mut Vm) -> Result<()>;
@@ -38,18 +38,14 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     // All tests of a card in a row: they share its machine.
     for card in [Card::E1000e, Card::Igb] {
-        let mut add = |name: &str, test: Box<dyn FnOnce(&mut Vm) -> Result<()> + Send>| {
-            let bench = bench.clone();
-            trials.push(trial(&format!("{card}::{name}"), reason.clone(), move || expect(bench.with(card, test))));
+        let on_card =
+            |&(name, test): &(&str, Test)| shared(&bench, card, name, reason.clone(), move |vm| test(card, vm));
+        let lists = [bench::SHARED, forwarding::SHARED, idle::SHARED, mishaps::SHARED, host::SHARED];
+        trials.extend(lists.into_iter().flatten().map(on_card));
+        let of_card = |name: String| {
+            shared(&bench, card, &format!("card::{name}"), reason.clone(), move |vm| card::run(&name, vm))
         };
-        for &(name, test) in
-            [bench::SHARED, forwarding::SHARED, idle::SHARED, mishaps::SHARED, host::SHARED].into_iter().flatten()
-        {
-            add(name, Box::new(move |vm| test(card, vm)));
-        }
-        for name in card::names().unwrap_or_else(|why| panic!("{why:#}")) {
-            add(&format!("card::{name}"), Box::new(move |vm| card::run(&name, vm)));
-        }
+        trials.extend(card::names().unwrap_or_else(|why| panic!("{why:#}")).into_iter().map(of_card));
         let taken_out = move || expect(mishaps::a_card_is_taken_out(card));
         trials.push(trial(&format!("{card}::l2fwd::a_card_is_taken_out"), reason.clone(), taken_out));
     }
@@ -60,6 +56,18 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     figures::print();
     conclusion.exit_code()
+}
+
+/// A trial on the card's shared machine.
+fn shared(
+    bench: &Arc<Bench>,
+    card: Card,
+    name: &str,
+    reason: Option<String>,
+    test: impl FnOnce(&mut Vm) -> Result<()> + Send + 'static,
+) -> Trial {
+    let bench = bench.clone();
+    trial(&format!("{card}::{name}"), reason, move || expect(bench.with(card, test)))
 }
 
 /// Turns an error into a failed test, with all that is known of it.

@@ -51,7 +51,7 @@ fn killed_and_started_again_at_once(_: Card, vm: &mut Vm) -> Result<()> {
     let traffic = traffic(vm)?;
     ping(vm, "", B)?;
     forwarder.kill(vm)?;
-    // The card may be taken a moment later only: the kernel resets it first. Starting waits for nothing.
+    // The kernel still resets the cards: whoever opens them waits for that.
     let forwarder = Forwarder::start(vm, Report::Json, "")?;
     vm.guest.kill(&traffic)?;
     ping(vm, "", B)?;

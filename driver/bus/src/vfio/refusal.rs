@@ -4,12 +4,20 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::sysfs::{PciAddress, PciDevice, Sysfs};
 use crate::{Error, Result};
 
 /// The kernel driver that hands a card to programs.
 pub(super) const DRIVER: &str = "vfio-pci";
+
+/// Longest wait for a group that another process has. A reset takes a tenth of a second, and a process may have several cards.
+const BUSY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often to try.
+const BUSY_STEP: Duration = Duration::from_millis(50);
 
 /// Why a card cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -161,10 +169,18 @@ pub(super) fn blockers(sysfs: &Sysfs, group: u32) -> Result<Vec<Blocker>> {
     Ok(blockers)
 }
 
-/// Opens one of VFIO's files.
+/// Opens one of VFIO's files. A process that has been killed has its cards until the kernel has reset them: so one that takes
+/// its place waits for them.
 pub(super) fn open(node: &Path, sysfs: &Sysfs) -> Result<File, Refusal> {
-    let file = OpenOptions::new().read(true).write(true).open(sysfs.path(node));
-    file.map_err(|why| cannot_open(node.into(), why, sysfs))
+    let start = Instant::now();
+    loop {
+        match OpenOptions::new().read(true).write(true).open(sysfs.path(node)) {
+            Err(why) if why.raw_os_error() == Some(libc::EBUSY) && start.elapsed() < BUSY_PATIENCE => {
+                thread::sleep(BUSY_STEP);
+            }
+            file => return file.map_err(|why| cannot_open(node.into(), why, sysfs)),
+        }
+    }
 }
 
 /// Why one of VFIO's files cannot be opened.
