@@ -49,8 +49,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     }
     // Nothing arrives before there is somebody to take it.
     opened.cables.iter().flatten().for_each(|cable| cable.hold(Hold::On));
-    // Cards need none, and it would take a processor's time from them: it looks after its software cards thousands of times a second.
-    let engine = (!opened.nics.is_empty()).then(|| Engine::spawn(opened.nics));
+    let engine = Engine::spawn(opened.nics);
     let mut running = Vec::new();
     let mut queues = Vec::new();
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
@@ -97,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         }
     }
     // Recorded files are complete once the cards are gone.
-    drop(engine.map(Engine::stop));
+    drop(engine.stop());
     report.finish(&pool, while_running);
     Ok(report)
 }
