@@ -37,12 +37,24 @@ pub enum Error {
         reason: String,
     },
     /// A port whose driver knows copper only.
-    #[error("{port}: it is wired for {medium}, and the driver knows copper ports only: use another port of the card")]
+    #[error(
+        "{port}: it is wired for {medium}, and the driver knows copper only, as that board should be: use another port or card"
+    )]
     Medium {
         /// Name of the device.
         port: String,
         /// What it is wired for.
         medium: &'static str,
+    },
+    /// The PHY has not taken part in an access to one of its registers.
+    #[error(
+        "{port}: its PHY reports an error instead of register {register}: reset the card's slot, or take another card"
+    )]
+    Phy {
+        /// Name of the device.
+        port: String,
+        /// Number of the register.
+        register: u8,
     },
     /// A configuration that the card cannot run.
     #[error("{port}: {reason}")]

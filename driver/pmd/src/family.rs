@@ -1,7 +1,7 @@
 //! What differs from one family of cards to the next: registers, their order, and descriptor bits.
 //!
-//! Everything else is shared: the life of a port ([`crate::nic`]) and the data path ([`crate::datapath`]). A family has no state that changes;
-//! what it knows of its card it learns when it is probed.
+//! Everything else is shared: the life of a port ([`crate::nic`]) and the data path ([`crate::datapath`]). What a
+//! family knows of its card it learns when it is probed; afterwards all that changes is in the card.
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
@@ -9,13 +9,13 @@ use gannet_mempool::dma::Iova;
 use gannet_spec::advanced::RxWriteBack;
 use gannet_spec::{ReadWrite, Reg};
 
-use crate::Result;
 use crate::cards::Card;
 use crate::config::{Limits, PortConfig, VlanTags};
 use crate::filter::{Filter, MacAddress};
 use crate::mmio::{Mmio, Patience};
 use crate::port::Link;
 use crate::stats::PortStats;
+use crate::{Error, Result};
 
 /// One look every 100 us: ten times what the datasheets' 10 ms need.
 pub(crate) const QUEUE_PATIENCE: Patience = Patience { looks: 1_000, every_us: 100 };
@@ -42,6 +42,9 @@ pub(crate) struct RxSetup {
 /// A port starts in this order: `probe` or `reset`, bus master on, `init`, `start_rx` for each queue, `enable_receive`, receive tails,
 /// `enable_transmit`, `start_tx` for each queue, `start_link`. It stops in this one: `stop_tx` and `stop_rx` for each
 /// queue, `silence`, bus master off.
+///
+/// One thread does all that, but `stop_rx`, `stop_tx`, `mask_rx` and `unmask_rx` come from the threads that have the queues, at the same time as
+/// each other and as `set_filter`, `link` and `count`: where these read a register and write it back, the family makes them take turns.
 pub(crate) trait Family: Sized + Send + Sync + 'static {
     /// Offset of a register that is never all ones while the device is there.
     const ALIVE: u32;
@@ -73,7 +76,7 @@ pub(crate) trait Family: Sized + Send + Sync + 'static {
     fn reset<D: Device>(&self, mmio: &Mmio<D>) -> Result<()>;
 
     /// Everything that does not belong to one queue, after a reset.
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()>;
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig);
 
     /// Replaces the address filter.
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter);
@@ -111,11 +114,28 @@ pub(crate) trait Family: Sized + Send + Sync + 'static {
     fn init_interrupts<D: Device>(&self, mmio: &Mmio<D>, queues: u32);
 
     /// Forgets what a receive queue has signalled so far, and lets it signal again. A frame that has been written back before may signal
-    /// or not: whoever waits looks for one after this.
+    /// or not: whoever waits looks for one after this. The card knows when this returns: it ends with a read, which pushes the writes before it
+    /// through, or a frame could be written back, and its signal be forgotten, after the look.
     fn unmask_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32);
 
     /// Keeps a receive queue from signalling.
     fn mask_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32);
+}
+
+/// Pause time that pause frames ask for, in units of 512 bit times: the longest.
+pub(crate) const PAUSE_TIME: u32 = 0xFFFF;
+
+/// The address that an EEPROM gives a port.
+///
+/// # Errors
+/// A group's address, or none at all.
+pub(crate) fn port_address<D: Device>(mmio: &Mmio<D>, mac: MacAddress) -> Result<MacAddress> {
+    let is_group = mac[0] & 1 != 0;
+    if is_group || mac == [0; 6] {
+        let reason = format!("its MAC address {mac:02x?} is none of a port");
+        return Err(Error::Eeprom { port: mmio.name().to_owned(), reason });
+    }
+    Ok(mac)
 }
 
 /// The RSS key of Microsoft's verification suite, which everyone uses.

@@ -38,6 +38,7 @@ mod e1000e;
 mod error;
 mod family;
 mod filter;
+mod gigabit;
 mod idle;
 mod igb;
 mod ixgbe;

@@ -3,7 +3,7 @@
 //! A register says who owns what; a semaphore guards that register.
 
 use gannet_bus::Device;
-use gannet_spec::{ReadWrite, Reg, Swsm};
+use gannet_spec::{ReadSideEffect, ReadWrite, Reg, Swsm};
 
 use crate::mmio::{Mmio, Patience};
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ const PATIENCE: Patience = Patience { looks: 200, every_us: 5_000 };
 pub(crate) struct Lock {
     /// What it is the right to, for errors.
     pub(crate) what: &'static str,
-    pub(crate) semaphore: Reg<ReadWrite, Swsm>,
+    pub(crate) semaphore: Reg<ReadSideEffect, Swsm>,
     /// Who owns which part, a bit each.
     pub(crate) owners: Reg<ReadWrite>,
     /// Our bit of the part.

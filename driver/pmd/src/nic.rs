@@ -232,7 +232,7 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
         let Hardware { mmio, family, .. } = &*self.hardware;
         // Only now: a queue that did not stop and was cut off has forgotten its ring.
         pci::set_bus_master(&mmio.device, BusMaster::On)?;
-        family.init(mmio, self.info.mac, config)?;
+        family.init(mmio, self.info.mac, config);
 
         let dma = self.map_pools(config)?;
         let (memory, offsets) = self.ring_memory(config)?;

@@ -1,7 +1,7 @@
 //! The copper PHY of the gigabit controllers, over its management bus. The firmware uses the bus too: whoever calls owns it.
 
 use gannet_bus::Device;
-use gannet_spec::phy::{ADDRESS, ANAR, BMCR, Bmcr, GBCR, MDIC, Mdic, PhyReg};
+use gannet_spec::phy::{ADDRESS, ANAR, BMCR, Bmcr, GBCR, MDIC, Mdic, PAGE, PhyReg};
 use gannet_spec::{Readable, Writable};
 
 use crate::mmio::{Mmio, Patience};
@@ -9,6 +9,11 @@ use crate::{Error, Result};
 
 /// An access takes 64 us on the wire.
 const ACCESS_PATIENCE: Patience = Patience { looks: 1_920, every_us: 50 };
+
+/// Selects the page of the standard registers, for PHYs with pages ([`PAGE`]): whoever had the card before may have left another one.
+pub(crate) fn select_standard_page<D: Device>(mmio: &Mmio<D>) -> Result<()> {
+    write(mmio, PAGE, 0)
+}
 
 /// Negotiates the link anew: all speeds that the PHY advertises by itself, 1 Gb/s, and pause frames both ways. A PHY that was powered
 /// down wakes up.
@@ -44,10 +49,14 @@ where
     access(mmio, write.with_data(value.into())).map(|_| ())
 }
 
-/// One access. A PHY that does not answer sets the error bit, and that does not go away by itself.
+/// One access. The error bit is final: it does not go away by itself.
 fn access<D: Device>(mmio: &Mmio<D>, command: Mdic) -> Result<Mdic> {
     mmio.write(MDIC, command.with_phy(ADDRESS));
-    mmio.wait("an answer of the PHY", MDIC, ACCESS_PATIENCE, |value| {
-        value.ready() && !value.error() && value.register() == command.register()
-    })
+    let answer = mmio.wait("an answer of the PHY", MDIC, ACCESS_PATIENCE, |value| {
+        value.ready() && (value.error() || value.register() == command.register())
+    })?;
+    if answer.error() {
+        return Err(Error::Phy { port: mmio.name().to_owned(), register: command.register() });
+    }
+    Ok(answer)
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::{ReadOnly, ReadWrite, Reg, RegArray, Window};
 
-/// Access kinds whose reading changes nothing in the card.
+/// Access kinds whose reading changes nothing in the card: not [`crate::ClearOnRead`], not [`crate::ReadSideEffect`].
 pub trait Harmless {}
 impl Harmless for ReadOnly {}
 impl Harmless for ReadWrite {}

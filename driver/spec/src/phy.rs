@@ -84,6 +84,10 @@ pub const ANLPAR: PhyReg<ReadOnly, Anar> = PhyReg::at(5);
 /// 1000BASE-T control (40.5.1.1).
 pub const GBCR: PhyReg<ReadWrite, Gbcr> = PhyReg::at(9);
 
+/// Page that the numbers of registers refer to; the registers above are on page 0. In the PHYs of the I210, the I211 and the 82574: those of the
+/// 82576 and of the I350 have something else here.
+pub const PAGE: PhyReg<ReadWrite> = PhyReg::at(22);
+
 /// Value of [`BMCR`].
 #[bitfield(u16)]
 pub struct Bmcr {

@@ -9,6 +9,9 @@ pub struct ReadOnly;
 /// Software may read and write it.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadWrite;
+/// Software may read and write it, and a read changes something in the card: causes that it clears, a semaphore that it takes.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadSideEffect;
 /// Software may only write it; what a read returns means nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOnly;
@@ -22,8 +25,10 @@ pub trait Readable {}
 pub trait Writable {}
 impl Readable for ReadOnly {}
 impl Readable for ReadWrite {}
+impl Readable for ReadSideEffect {}
 impl Readable for ClearOnRead {}
 impl Writable for ReadWrite {}
+impl Writable for ReadSideEffect {}
 impl Writable for WriteOnly {}
 
 /// One 32-bit register: where it is, what may be done to it (`A`), what its value means (`V`).

@@ -39,6 +39,7 @@ pub(crate) fn owning<D: Device, T>(mmio: &Mmio<D>, work: impl FnOnce() -> Result
 /// Establishes the link anew.
 pub(crate) fn start_link<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     owning(mmio, || {
+        phy::select_standard_page(mmio)?;
         phy::write(mmio, BIAS_1, 0x0003)?;
         phy::write(mmio, BIAS_2, 0x0000)?;
         phy::reset(mmio)?;

@@ -7,6 +7,7 @@ use gannet_spec::x82574::regs::*;
 use crate::config::{PortConfig, VlanTags};
 use crate::family::rss_key_words;
 use crate::filter::{Filter, MacAddress, Promiscuous, address_words};
+use crate::gigabit;
 use crate::mmio::Mmio;
 
 /// Most of it for receive: bursts wait there, frames to send wait in memory.
@@ -20,9 +21,6 @@ pub(crate) const PACKET_BUFFER: Pba =
 const XOFF_BELOW_BYTES: u16 = 2 * 1536;
 const XON_BELOW_XOFF_BYTES: u16 = 0x1000;
 
-/// Pause time in units of 512 bit times.
-const PAUSE_TIME: u32 = 0xFFFF;
-
 /// Ethertype of VLAN tags. QEMU's model forgets it with a reset.
 const VLAN_ETHERTYPE: u32 = 0x8100;
 
@@ -32,16 +30,7 @@ const MAX_BUFFER_KIB: u8 = 15;
 /// Everything that does not belong to one queue.
 pub(crate) fn global<D: Device>(mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
     reserved_bits(mmio);
-    mmio.modify(CTRL, |value| {
-        // Speed and duplex are the PHY's. Pause frames go both ways, as the PHY advertises.
-        value
-            .with_set_link_up(true)
-            .with_force_speed(false)
-            .with_force_duplex(false)
-            .with_rx_pause(true)
-            .with_tx_pause(true)
-            .with_vlan_strip(config.vlan_tags == VlanTags::Strip)
-    });
+    mmio.modify(CTRL, |value| gigabit::follow_phy(value).with_vlan_strip(config.vlan_tags == VlanTags::Strip));
     flow_control(mmio);
     mmio.write(VET, VLAN_ETHERTYPE);
     for index in 0..VFTA.count() {
@@ -72,11 +61,7 @@ fn flow_control<D: Device>(mmio: &Mmio<D>) {
     const GRANULE: u16 = 8;
     const XOFF: u16 = RX_BUFFER_KIB * 1024 - XOFF_BELOW_BYTES;
     let threshold = |bytes: u16| FlowThreshold::new().with_granules(bytes / GRANULE);
-    // Pause frames go to 01-80-C2-00-00-01, with the Ethertype of MAC control.
-    mmio.write(FCAL, 0x00C2_8001);
-    mmio.write(FCAH, 0x0100);
-    mmio.write(FCT, 0x8808);
-    mmio.write(FCTTV, PAUSE_TIME);
+    gigabit::pause_frames(mmio);
     mmio.write(FCRTL, threshold(XOFF - XON_BELOW_XOFF_BYTES).with_send_xon(true));
     mmio.write(FCRTH, threshold(XOFF));
 }

@@ -29,6 +29,8 @@ pub(crate) fn init<D: Device>(mmio: &Mmio<D>, queues: u32) {
 pub(crate) fn unmask<D: Device>(mmio: &Mmio<D>, queue: u32) {
     mmio.write(ICR, cause(queue));
     mmio.write(IMS, cause(queue));
+    // Both are posted: a read pushes them through.
+    mmio.read(IMS);
 }
 
 pub(crate) fn mask<D: Device>(mmio: &Mmio<D>, queue: u32) {

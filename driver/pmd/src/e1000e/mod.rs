@@ -13,7 +13,8 @@ mod interrupts;
 mod metadata;
 mod queues;
 mod reset;
-mod stats;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
@@ -21,7 +22,6 @@ use gannet_spec::x82574::desc::{RxWriteBack, TxData, rx_status, tx_command};
 use gannet_spec::x82574::{QUEUES, regs::*};
 use gannet_spec::{ReadWrite, Reg};
 
-use crate::Result;
 use crate::cards::Card;
 use crate::config::{BUFFER_GRANULE, Limits, PortConfig};
 use crate::family::{Family, RingPlace, RxSetup};
@@ -29,12 +29,25 @@ use crate::filter::{Filter, MacAddress};
 use crate::mmio::Mmio;
 use crate::port::Link;
 use crate::stats::PortStats;
+use crate::{Result, gigabit};
 
 /// A single-descriptor packet: data, extended, end of packet, FCS inserted.
 const TX_COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
 
 /// A card of the family. They do not differ.
-pub(crate) struct E1000e;
+#[derive(Default)]
+pub(crate) struct E1000e {
+    /// Held by whoever changes bits of [`RCTL`], [`TCTL`] or [`CTRL`] while queues run. Their fields belong to the whole port, so a thread that
+    /// stops a queue and one that sets a filter would write each other's old bits back.
+    shared_registers: Mutex<()>,
+}
+
+impl E1000e {
+    fn take_turns(&self) -> MutexGuard<'_, ()> {
+        // It guards registers, which a panic leaves as consistent as they were.
+        self.shared_registers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Family for E1000e {
     const ALIVE: u32 = STATUS.offset();
@@ -64,7 +77,7 @@ impl Family for E1000e {
 
     fn probe<D: Device>(mmio: &Mmio<D>, _card: &'static Card) -> Result<(Self, MacAddress)> {
         reset::reset(mmio)?;
-        Ok((E1000e, reset::read_mac_address(mmio)?))
+        Ok((E1000e::default(), reset::read_mac_address(mmio)?))
     }
 
     fn limits(&self) -> Limits {
@@ -80,12 +93,12 @@ impl Family for E1000e {
         reset::reset(mmio)
     }
 
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
         init::global(mmio, mac, config);
-        Ok(())
     }
 
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {
+        let _turn = self.take_turns();
         init::set_filter(mmio, mac, filter);
     }
 
@@ -94,21 +107,11 @@ impl Family for E1000e {
     }
 
     fn link<D: Device>(&self, mmio: &Mmio<D>) -> Link {
-        let status: Status = mmio.read(STATUS);
-        // All ones is a card that is gone, not one with a perfect link.
-        if !status.link_up() || u32::from(status) == u32::MAX {
-            return Link::Down;
-        }
-        let mbps = match status.speed() {
-            0 => 10,
-            1 => 100,
-            _ => 1_000,
-        };
-        Link::Up { mbps }
+        gigabit::link(mmio)
     }
 
     fn count<D: Device>(&self, mmio: &Mmio<D>, stats: &mut PortStats) {
-        stats::count(mmio, stats);
+        gigabit::count(mmio, stats);
     }
 
     fn start_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32, ring: RingPlace, setup: RxSetup) -> Result<()> {
@@ -131,10 +134,12 @@ impl Family for E1000e {
     }
 
     fn stop_rx<D: Device>(&self, mmio: &Mmio<D>, _queue: u32) -> Result<()> {
+        let _turn = self.take_turns();
         queues::stop_receive(mmio)
     }
 
     fn stop_tx<D: Device>(&self, mmio: &Mmio<D>, queue: u32) -> Result<()> {
+        let _turn = self.take_turns();
         queues::stop_transmit(mmio, queue)
     }
 

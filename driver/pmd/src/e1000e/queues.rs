@@ -6,7 +6,8 @@ use gannet_spec::x82574::{QUEUES, regs::*};
 
 use crate::Result;
 use crate::family::{QUEUE_PATIENCE, RingPlace, RxSetup};
-use crate::mmio::{Mmio, Patience};
+use crate::gigabit::disable_master;
+use crate::mmio::Mmio;
 
 /// What the engines may take to finish the frame at hand.
 const SETTLE_US: u64 = 10_000;
@@ -52,13 +53,4 @@ fn finish_dma<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     let finished = disable_master(mmio);
     mmio.modify(CTRL, |value| value.with_master_disable(false));
     finished
-}
-
-/// Master disable (CTRL bit 2): no new requests, and wait for the outstanding ones.
-pub(crate) fn disable_master<D: Device>(mmio: &Mmio<D>) -> Result<()> {
-    mmio.modify(CTRL, |value| value.with_master_disable(true));
-    mmio.wait("the bus master to stop", STATUS, Patience { looks: 800, every_us: 100 }, |value| {
-        !value.master_enabled()
-    })?;
-    Ok(())
 }

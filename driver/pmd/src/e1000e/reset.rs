@@ -5,9 +5,10 @@ use gannet_spec::x82574::nvm;
 use gannet_spec::x82574::regs::*;
 
 use super::firmware::{disown, own, owning};
-use super::queues::disable_master;
 use super::{init, interrupts};
+use crate::family::port_address;
 use crate::filter::MacAddress;
+use crate::gigabit::{disable_master, read_word};
 use crate::mmio::{Mmio, Patience};
 use crate::{Error, Result};
 
@@ -63,21 +64,17 @@ fn software_reset<D: Device>(mmio: &Mmio<D>) -> Result<()> {
 
 /// Checks the NVM and returns the address that it gives the port.
 pub(crate) fn read_mac_address<D: Device>(mmio: &Mmio<D>) -> Result<MacAddress> {
-    let bad = |reason: String| Error::Eeprom { port: mmio.name().to_owned(), reason };
     let words = owning(mmio, || read_words(mmio))?;
     let sum = checksum(&words);
     if sum != nvm::CHECKSUM_SUM {
-        return Err(bad(format!("its words add up to {sum:#06x} instead of {:#06x}", nvm::CHECKSUM_SUM)));
+        let reason = format!("its words add up to {sum:#06x} instead of {:#06x}", nvm::CHECKSUM_SUM);
+        return Err(Error::Eeprom { port: mmio.name().to_owned(), reason });
     }
     let mut mac = [0; 6];
     for (bytes, word) in mac.chunks_exact_mut(2).zip(&words[usize::from(nvm::MAC_ADDRESS)..]) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
-    let is_multicast = mac[0] & 1 != 0;
-    if is_multicast || mac == [0; 6] {
-        return Err(bad(format!("its MAC address {mac:02x?} is none of a port")));
-    }
-    Ok(mac)
+    port_address(mmio, mac)
 }
 
 type NvmWords = [u16; nvm::CHECKSUM as usize + 1];
@@ -98,11 +95,4 @@ fn read_words<D: Device>(mmio: &Mmio<D>) -> Result<NvmWords> {
         }
     }
     Ok(words)
-}
-
-/// One 16-bit word through EERD.
-fn read_word<D: Device>(mmio: &Mmio<D>, address: u16) -> Result<u16> {
-    mmio.write(EERD, Eerd::new().with_start(true).with_address(address));
-    let patience = Patience { looks: 100_000, every_us: 5 };
-    Ok(mmio.wait("a word of the NVM", EERD, patience, |value| value.done())?.data())
 }

@@ -1,23 +1,20 @@
 //! From a card that has just been reset to one that runs (4.5), queues and link excluded.
 
-use gannet_bus::Device;
+use gannet_bus::{Device, pci};
 use gannet_spec::x82576::Chip;
 use gannet_spec::x82576::regs::*;
 
 use crate::config::{PortConfig, VlanTags};
-use crate::family::{rss_key_words, rss_queue_words};
+use crate::family::{PAUSE_TIME, rss_key_words, rss_queue_words};
 use crate::filter::{Filter, MacAddress, Promiscuous, address_words};
+use crate::gigabit;
 use crate::mmio::Mmio;
-
-/// Pause time in units of 512 bit times.
-const PAUSE_TIME: u32 = 0xFFFF;
 
 /// Everything that does not belong to one queue.
 pub(crate) fn global<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress, config: &PortConfig) {
     // The firmware learns that a driver is there.
     mmio.modify(CTRL_EXT, |value| value.with_driver_loaded(true).with_pf_reset_done(true));
-    // 8.6.1: a completion that comes late would be taken for that of the repeated request.
-    mmio.modify(GCR, |value| value.with_completion_resend(false));
+    completions(mmio);
     mmio.write(WUC, 0);
     for index in 0..UTA.count() {
         // Memory that a reset does not clear.
@@ -27,6 +24,23 @@ pub(crate) fn global<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress, con
     flow_control(mmio, chip);
     transmit(mmio);
     receive(mmio, config);
+}
+
+/// Waits longer for the completions of PCIe requests, and does not repeat requests (8.6.1).
+fn completions<D: Device>(mmio: &Mmio<D>) {
+    // One that comes late would be taken for that of the repeated request.
+    let control = mmio.read(GCR).with_completion_resend(false);
+    // 50 us, which 0 allows, is short for a busy machine. Anything else somebody has chosen.
+    let timeout = match control.completion_timeout() {
+        0 if !control.pcie_v2() => 1,
+        chosen => chosen,
+    };
+    mmio.write(GCR, control.with_completion_timeout(timeout));
+    if control.pcie_v2()
+        && let Err(why) = pci::raise_completion_timeout(&mmio.device)
+    {
+        tracing::debug!("{why}: PCIe completions keep their timeout");
+    }
 }
 
 /// Receive addresses, multicast hash, promiscuous mode.
@@ -51,10 +65,7 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress,
 
 /// IEEE 802.3x pause frames; whether they are sent and obeyed is set with the link.
 fn flow_control<D: Device>(mmio: &Mmio<D>, chip: Chip) {
-    mmio.write(FCAL, 0x00C2_8001);
-    mmio.write(FCAH, 0x0100);
-    mmio.write(FCT, 0x8808);
-    mmio.write(FCTTV, PAUSE_TIME);
+    gigabit::pause_frames(mmio);
     mmio.write(FCRTV, PAUSE_TIME / 2);
     let buffer_kib = chip.rx_buffer_kib(mmio.read(RXPBS));
     let (xon, xoff) = flow_thresholds(buffer_kib);
@@ -85,7 +96,7 @@ fn transmit<D: Device>(mmio: &Mmio<D>) {
 
 /// FCS and VLAN stripping, checksum verification, RSS (7.1.1, 7.1.10). Receive is off.
 fn receive<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
-    mmio.modify(CTRL, |value| value.with_vlan_mode(config.vlan_tags == VlanTags::Strip));
+    mmio.modify(CTRL, |value| value.with_vlan_strip(config.vlan_tags == VlanTags::Strip));
     mmio.modify(RCTL, |value| {
         let plain = value.with_store_bad(false).with_long_packets(false).with_loopback(0).with_vlan_filter(false);
         plain.with_discard_pause(true).with_crc_strip(true)

@@ -28,7 +28,7 @@ use crate::lock::Lock;
 use crate::mmio::Mmio;
 use crate::port::Link;
 use crate::stats::PortStats;
-use crate::{Error, Result, advanced};
+use crate::{Error, Result, advanced, gigabit};
 
 /// A card of the family: one port of it.
 pub(crate) struct Igb {
@@ -93,9 +93,8 @@ impl Family for Igb {
         reset::reset(mmio)
     }
 
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
         init::global(mmio, self.chip, mac, config);
-        Ok(())
     }
 
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {
@@ -107,7 +106,7 @@ impl Family for Igb {
     }
 
     fn link<D: Device>(&self, mmio: &Mmio<D>) -> Link {
-        link::state(mmio)
+        gigabit::link(mmio)
     }
 
     fn count<D: Device>(&self, mmio: &Mmio<D>, stats: &mut PortStats) {

@@ -4,9 +4,11 @@ use gannet_bus::Device;
 use gannet_spec::x82576::regs::*;
 use gannet_spec::x82576::{Chip, nvm};
 
+use crate::family::port_address;
 use crate::filter::MacAddress;
+use crate::gigabit::read_word;
 use crate::lock::Lock;
-use crate::mmio::{Mmio, Patience};
+use crate::mmio::Mmio;
 use crate::{Error, Result};
 
 const LOCK: Lock = super::lock("the NVM", resource::NVM);
@@ -25,11 +27,7 @@ pub(crate) fn mac_address<D: Device>(mmio: &Mmio<D>, chip: Chip, port: u8) -> Re
     } else {
         loaded
     };
-    let is_multicast = mac[0] & 1 != 0;
-    if is_multicast || mac == [0; 6] {
-        return Err(bad(mmio, format!("its MAC address {mac:02x?} is none of a port")));
-    }
-    Ok(mac)
+    port_address(mmio, mac)
 }
 
 fn bad<D: Device>(mmio: &Mmio<D>, reason: String) -> Error {
@@ -67,17 +65,6 @@ fn alternate_address<D: Device>(mmio: &Mmio<D>, chip: Chip, port: u8) -> Result<
     }
     // A group's address: the place is there, and empty.
     Ok((mac[0] & 1 == 0).then_some(mac))
-}
-
-/// One 16-bit word through EERD, whose address field is 14 bits wide.
-fn read_word<D: Device>(mmio: &Mmio<D>, address: u16) -> Result<u16> {
-    const WORDS: u16 = 1 << 14;
-    if address >= WORDS {
-        return Err(bad(mmio, format!("a pointer leads to word {address:#06x}, it has {WORDS:#06x} at most")));
-    }
-    mmio.write(EERD, Eerd::new().with_start(true).with_address(address));
-    let patience = Patience { looks: 10_000, every_us: 5 };
-    Ok(mmio.wait("a word of the NVM", EERD, patience, |value| value.done())?.data())
 }
 
 /// The sum over the port's 64 words.

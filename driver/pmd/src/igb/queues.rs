@@ -69,7 +69,10 @@ pub(crate) fn stop_rx<D: Device>(mmio: &Mmio<D>, queue: u32) -> Result<()> {
 /// As [`stop_rx`].
 pub(crate) fn stop_tx<D: Device>(mmio: &Mmio<D>, queue: u32) -> Result<()> {
     let register = TXDCTL.get(queue);
-    mmio.modify(register, |value| value.with_enable(false).with_flush(true));
+    // The write-backs that wait go out first.
+    let running = mmio.read(register);
+    mmio.write(register, running.with_flush(true));
+    mmio.write(register, running.with_enable(false));
     mmio.wait("a transmit queue to stop", register, QUEUE_PATIENCE, |value| !value.enable())?;
     Ok(())
 }

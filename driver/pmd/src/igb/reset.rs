@@ -5,14 +5,18 @@ use gannet_spec::x82576::regs::*;
 
 use super::interrupts;
 use crate::mmio::{Mmio, Patience};
-use crate::{Error, Result};
+use crate::{Error, Result, gigabit};
 
 /// What the card needs to end the frames that it is receiving and sending.
 const ENGINES_SETTLE_US: u64 = 10_000;
 
 /// Stops the engines and the bus master, resets the card and waits until it has configured itself.
 pub(crate) fn reset<D: Device>(mmio: &Mmio<D>) -> Result<()> {
-    disable_master(mmio)?;
+    if let Err(why) = gigabit::disable_master(mmio) {
+        // The reset ends the requests of a master that does not stop.
+        mmio.check_present()?;
+        tracing::warn!("{why}: going on with the reset");
+    }
     interrupts::mask_all(mmio);
     mmio.modify(RCTL, |value| value.with_enable(false));
     mmio.modify(TCTL, |value| value.with_enable(false));
@@ -27,19 +31,6 @@ pub(crate) fn reset<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     // The reset unmasks nothing, but the firmware may have.
     interrupts::mask_all(mmio);
     Ok(())
-}
-
-/// Master disable (5.2.3.3): no new requests, and wait for the outstanding ones. The reset ends those of a master that does not stop.
-fn disable_master<D: Device>(mmio: &Mmio<D>) -> Result<()> {
-    mmio.modify(CTRL, |value| value.with_master_disable(true));
-    let patience = Patience { looks: 800, every_us: 100 };
-    match mmio.wait("the bus master to stop", STATUS, patience, |value| !value.master_enabled()) {
-        Err(why @ Error::Timeout { .. }) => {
-            tracing::warn!("{why}: going on with the reset");
-            Ok(())
-        }
-        outcome => outcome.map(|_| ()),
-    }
 }
 
 /// Waits for the card to load its configuration. A card without an NVM (an I210 without flash, QEMU's model) never says that it has.

@@ -6,12 +6,12 @@ use gannet_spec::{ReadWrite, RegArray};
 
 use crate::Result;
 use crate::config::PortConfig;
-use crate::family::{rss_key_words, rss_queue_words};
+use crate::family::{PAUSE_TIME, rss_key_words, rss_queue_words};
 use crate::filter::{Filter, MacAddress, Multicast, Promiscuous, address_words};
 use crate::lock::Lock;
 use crate::mmio::{Mmio, Patience};
 
-/// Transmit packet buffer, likewise.
+/// Transmit packet buffer: all that there is.
 const TX_BUFFER_KIB: u32 = 160;
 /// Longest frame in KiB, rounded up, that must fit above the transmit threshold.
 const TX_HEADROOM_KIB: u32 = 10;
@@ -19,8 +19,6 @@ const TX_HEADROOM_KIB: u32 = 10;
 /// the internal switch needs it with flow control off), XON this much lower.
 const XOFF_BELOW_BYTES: u32 = 0x6000;
 const XON_BELOW_XOFF_BYTES: u32 = 0x10000;
-/// Pause time in units of 512 bit times.
-const PAUSE_TIME: u32 = 0xFFFF;
 
 /// The MAC's registers: bit 3 is ours, the firmware's is five bits up (10.5.4).
 const MAC_LOCK: Lock =
@@ -163,9 +161,13 @@ pub(crate) fn enable_receive<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     emptied.map(|_| ())
 }
 
-/// Laser on, and link establishment anew in the mode that the EEPROM has loaded (4.6.4).
-pub(crate) fn start_link<D: Device>(mmio: &Mmio<D>) -> Result<()> {
+/// Lets an SFP+ module shine.
+pub(crate) fn laser_on<D: Device>(mmio: &Mmio<D>) {
     mmio.modify(ESDP, |value| value.with_laser_off(false));
+}
+
+/// Link establishment anew in the mode that the EEPROM has loaded (4.6.4).
+pub(crate) fn start_link<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     // The firmware shares the MAC's registers with us.
     MAC_LOCK.hold(mmio, || {
         mmio.modify(AUTOC, |value| value.with_restart(true));

@@ -21,6 +21,8 @@ pub(crate) fn init<D: Device>(mmio: &Mmio<D>, queues: u32) {
 pub(crate) fn unmask<D: Device>(mmio: &Mmio<D>, queue: u32) {
     mmio.write(EICR, 1 << queue);
     mmio.write(EIMS, 1 << queue);
+    // Both are posted: a read pushes them through.
+    mmio.read(EIMS);
 }
 
 pub(crate) fn mask<D: Device>(mmio: &Mmio<D>, queue: u32) {

@@ -65,9 +65,28 @@ impl Kind {
     }
 }
 
+/// What is between the controller and the cable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    /// A cage for SFP+ modules, whose laser SDP3 switches.
+    Sfp,
+    /// Anything else. What the pins do is the board's business: the QSFP+ board shares out its I2C bus with them.
+    Other,
+}
+
+impl Medium {
+    fn of(device: u16) -> Medium {
+        match device {
+            0x10FB | 0x1507 | 0x1529 | 0x154A | 0x154D | 0x1557 => Medium::Sfp,
+            _ => Medium::Other,
+        }
+    }
+}
+
 /// A card of the family.
 pub(crate) struct Ixgbe {
     kind: Kind,
+    medium: Medium,
 }
 
 impl Family for Ixgbe {
@@ -99,7 +118,7 @@ impl Family for Ixgbe {
     fn probe<D: Device>(mmio: &Mmio<D>, card: &'static Card) -> Result<(Self, MacAddress)> {
         let kind = Kind::of(card.device);
         reset::reset(mmio, kind)?;
-        Ok((Ixgbe { kind }, reset::read_mac_address(mmio, kind)?))
+        Ok((Ixgbe { kind, medium: Medium::of(card.device) }, reset::read_mac_address(mmio, kind)?))
     }
 
     fn limits(&self) -> Limits {
@@ -115,9 +134,8 @@ impl Family for Ixgbe {
         reset::reset(mmio, self.kind)
     }
 
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
         init::global(mmio, self.kind.rx_buffer_kib(), mac, config);
-        Ok(())
     }
 
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {
@@ -125,6 +143,9 @@ impl Family for Ixgbe {
     }
 
     fn start_link<D: Device>(&self, mmio: &Mmio<D>) -> Result<()> {
+        if self.medium == Medium::Sfp {
+            init::laser_on(mmio);
+        }
         match self.kind {
             Kind::X82599 => init::start_link(mmio),
             // Its PHY negotiates by itself after the reset.
@@ -192,5 +213,18 @@ impl Family for Ixgbe {
 
     fn mask_rx<D: Device>(&self, mmio: &Mmio<D>, queue: u32) {
         interrupts::mask(mmio, queue);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cards::{Pmd, cards};
+
+    #[test]
+    fn only_boards_with_sfp_cages_have_a_laser_to_switch() {
+        for card in cards().iter().filter(|card| card.driver == Pmd::Ixgbe) {
+            assert_eq!(Medium::of(card.device) == Medium::Sfp, card.name.contains(" SFP+"), "{card:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use gannet_spec::x82599::eeprom;
 use gannet_spec::x82599::regs::*;
 
 use super::Kind;
+use crate::family::port_address;
 use crate::filter::MacAddress;
 use crate::mmio::{Mmio, Patience};
 use crate::{Error, Result};
@@ -104,11 +105,7 @@ pub(crate) fn read_mac_address<D: Device>(mmio: &Mmio<D>, kind: Kind) -> Result<
     for (bytes, word) in mac.chunks_exact_mut(2).zip(eeprom::MAC_ADDRESS..) {
         bytes.copy_from_slice(&read_word(mmio, word)?.to_le_bytes());
     }
-    let is_multicast = mac[0] & 1 != 0;
-    if is_multicast || mac == [0; 6] {
-        return Err(bad(format!("its MAC address {mac:02x?} is none of a port")));
-    }
-    Ok(mac)
+    port_address(mmio, mac)
 }
 
 /// One 16-bit word through EERD (8.2.3.2.2), whose address field is 14 bits wide.

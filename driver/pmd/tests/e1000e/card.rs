@@ -14,6 +14,21 @@ use gannet_spec::x82574::regs::*;
 use gannet_spec::x82574::{DEVICE_82574L, nvm};
 use gannet_spec::{INTEL, Reg};
 
+/// An access to a register: offset, and what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read(u32),
+    Write(u32, u32),
+}
+
+impl Access {
+    fn offset(self) -> u32 {
+        match self {
+            Access::Read(offset) | Access::Write(offset, _) => offset,
+        }
+    }
+}
+
 /// What is wrong with a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -41,8 +56,8 @@ struct State {
     nvm: [u16; 64],
     registers: HashMap<u32, u32>,
     command: u16,
-    /// Writes, oldest first.
-    writes: Vec<(u32, u32)>,
+    /// Oldest first.
+    accesses: Vec<Access>,
     clock: Duration,
 }
 
@@ -63,7 +78,7 @@ impl Card {
             nvm: words,
             registers: HashMap::new(),
             command: 0,
-            writes: Vec::new(),
+            accesses: Vec::new(),
             clock: Duration::ZERO,
         })))
     }
@@ -94,16 +109,26 @@ impl Card {
         V::from(self.state().registers.get(&register.offset()).copied().unwrap_or(0))
     }
 
-    /// Forgets the writes so far, and returns those to `offsets`.
-    pub(crate) fn take_writes(&self, offsets: &[u32]) -> Vec<(u32, u32)> {
-        let mut writes = std::mem::take(&mut self.state().writes);
-        writes.retain(|(offset, _)| offsets.contains(offset));
-        writes
+    /// Forgets the accesses so far, and returns those to `offsets`.
+    pub(crate) fn take_accesses(&self, offsets: &[u32]) -> Vec<Access> {
+        let mut accesses = std::mem::take(&mut self.state().accesses);
+        accesses.retain(|access| offsets.contains(&access.offset()));
+        accesses
+    }
+
+    /// Forgets the accesses so far, and returns the register of the PHY that was accessed first.
+    pub(crate) fn take_first_phy_register(&self) -> Option<u8> {
+        let first = self.take_accesses(&[MDIC.offset()]).into_iter().next();
+        first.map(|access| match access {
+            Access::Write(_, command) => Mdic::from(command).register(),
+            Access::Read(_) => panic!("nothing was asked"),
+        })
     }
 }
 
 impl State {
-    fn read(&self, offset: u32) -> u32 {
+    fn read(&mut self, offset: u32) -> u32 {
+        self.accesses.push(Access::Read(offset));
         let stored = self.registers.get(&offset).copied().unwrap_or(0);
         let is = |at: u32| offset == at;
         match self.failure {
@@ -132,7 +157,7 @@ impl State {
     }
 
     fn write(&mut self, offset: u32, value: u32) {
-        self.writes.push((offset, value));
+        self.accesses.push(Access::Write(offset, value));
         if offset == CTRL.offset() && Ctrl::from(value).reset() {
             // The division of the packet buffer stays.
             self.registers.retain(|&register, _| register == PBA.offset());
@@ -146,7 +171,12 @@ impl State {
 
 impl Registers for Card {
     fn read(&self, offset: u32) -> u32 {
-        self.state().read(offset)
+        let value = self.state().read(offset);
+        if [RCTL.offset(), TCTL.offset(), CTRL.offset()].contains(&offset) {
+            // Whoever writes it back with a bit changed must not be overtaken: another thread gets the chance.
+            std::thread::yield_now();
+        }
+        value
     }
 
     fn write(&self, offset: u32, value: u32) {

@@ -5,9 +5,13 @@ mod card;
 
 use std::time::Duration;
 
+use card::Access::{Read, Write};
 use card::{Card, Failure};
-use gannet::{Idle, Pool, PoolOptions, Port, PortConfig, RxInterrupts, RxQueueConfig, Sleeper, TxQueueConfig};
+use gannet::{
+    Filter, Idle, Pool, PoolOptions, Port, PortConfig, Promiscuous, RxInterrupts, RxQueueConfig, Sleeper, TxQueueConfig,
+};
 use gannet_bus::pci::COMMAND_BUS_MASTER;
+use gannet_spec::phy::PAGE;
 use gannet_spec::x82574::regs::*;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -66,13 +70,15 @@ fn a_card_that_does_not_come_up_is_reported() {
 
 #[test]
 fn a_phy_that_does_not_answer_is_reported() {
-    for failure in [Failure::PhyIsSilent, Failure::PhyIsAbsent] {
+    for (failure, part) in
+        [(Failure::PhyIsSilent, "an answer of the PHY"), (Failure::PhyIsAbsent, "its PHY reports an error")]
+    {
         let card = Card::new(MAC, failure);
         let config = two_queues();
         let pools: Vec<Pool> = config.rx.iter().map(|queue| queue.pool.clone()).collect();
         let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("no PHY is needed so far");
         let why = port.start().expect_err("there is no link without it").to_string();
-        assert!(why.contains("an answer of the PHY"), "{failure:?}: {why}");
+        assert!(why.contains(part), "{failure:?}: {why}");
         assert!(pools.iter().all(|pool| pool.census().out == 0));
         assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
     }
@@ -97,6 +103,7 @@ fn two_queues_run_as_configured_and_stop() {
     assert!(card.value(TXDCTL.get(0)).reserved_one() && card.value(TARC.get(0)).reserved_one());
     assert!(card.value(CTRL_EXT).reserved_one() && card.value(GCR).reserved_one() && card.value(GCR2).reserved_one());
     assert!(card.value(TCTL).enable());
+    assert_eq!(card.take_first_phy_register(), Some(PAGE.number()));
     control.stop(queues).expect("it answers");
     assert!(!card.value(RCTL).enable() && !card.value(TCTL).enable() && !card.value(CTRL_EXT).driver_loaded());
     assert_eq!(card.command() & COMMAND_BUS_MASTER, 0);
@@ -137,11 +144,35 @@ fn a_receive_queue_signals_by_the_vector_of_its_number() {
     assert_eq!(u32::from(card.value(IVAR)), 0x0000_0098, "valid, vectors 0 and 1");
     assert_eq!(card.value(EIAC).rx_queues(), 0b11);
     assert!(card.value(CTRL_EXT).pending_clear() && !card.value(CTRL_EXT).vector_auto_mask());
-    card.take_writes(&[]);
+    card.take_accesses(&[]);
     let Some(second) = queues.rx.get_mut(1) else { panic!("two were configured") };
     assert!(Sleeper::new(Idle::Interrupt).sleep(&mut [second], Duration::ZERO));
     let [icr, ims, imc] = [ICR.offset(), IMS.offset(), IMC.offset()];
     let cause = u32::from(Causes::new().with_rx_queues(0b10));
-    // Taken back before it is unmasked: in the other order a frame in between would be forgotten.
-    assert_eq!(card.take_writes(&[icr, ims, imc]), [(icr, cause), (ims, cause), (imc, cause)]);
+    // Taken back before it is unmasked: in the other order a frame in between would be forgotten. The read pushes both through.
+    assert_eq!(
+        card.take_accesses(&[icr, ims, imc]),
+        [Write(icr, cause), Write(ims, cause), Read(ims), Write(imc, cause)]
+    );
+}
+
+#[test]
+fn threads_that_stop_queues_and_one_that_sets_the_filter_do_not_undo_each_other() {
+    for round in 0..50 {
+        let card = Card::new(MAC, Failure::None);
+        let port = Port::probe(card.clone()).and_then(|port| port.configure(two_queues())).expect("it answers");
+        let (mut control, queues) = port.start().expect("it answers");
+        let open = Filter { promiscuous: Promiscuous::On, ..Filter::default() };
+        std::thread::scope(|scope| {
+            queues.rx.into_iter().for_each(|queue| drop(scope.spawn(|| drop(queue))));
+            queues.tx.into_iter().for_each(|queue| drop(scope.spawn(|| drop(queue))));
+            for _ in 0..20 {
+                control.set_filter(open.clone()).expect("it has room");
+            }
+        });
+        let rctl = card.value(RCTL);
+        assert!(!rctl.enable() && !card.value(TCTL).enable(), "round {round}: stopped, and stays so");
+        assert!(rctl.unicast_promiscuous() && !card.value(CTRL).master_disable(), "round {round}");
+        assert_ne!(card.command() & COMMAND_BUS_MASTER, 0, "round {round}: no stop took the other's end for its own");
+    }
 }

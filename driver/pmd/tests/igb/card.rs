@@ -5,14 +5,29 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use gannet_bus::pci::{COMMAND, PciId};
-use gannet_bus::{Condition, Device, DmaFault, Registers, Result};
+use gannet_bus::pci::{self, COMMAND, PciId};
+use gannet_bus::{Condition, Device, DmaFault, Error, Registers, Result};
 use gannet_mempool::dma::{DmaMapper, Iova};
 use gannet_mempool::region::Region;
 use gannet_spec::phy::Mdic;
 use gannet_spec::x82576::nvm;
 use gannet_spec::x82576::regs::*;
 use gannet_spec::{INTEL, Reg};
+
+/// An access to a register: offset, and what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read(u32),
+    Write(u32, u32),
+}
+
+impl Access {
+    fn offset(self) -> u32 {
+        match self {
+            Access::Read(offset) | Access::Write(offset, _) => offset,
+        }
+    }
+}
 
 /// What is wrong with a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +45,8 @@ pub(crate) enum Failure {
     QueuesDoNotStart,
     /// Requests stay outstanding for ever.
     MasterHangs,
+    /// Configuration space takes no writes but those to the command register.
+    ConfigRefuses,
     /// Everything reads as ones.
     Gone,
 }
@@ -46,6 +63,10 @@ pub(crate) struct Make {
     pub(crate) link_mode: u8,
     pub(crate) eecd: Eecd,
     pub(crate) nvm: Vec<u16>,
+    /// After power-up.
+    pub(crate) gcr: Gcr,
+    /// Configuration space.
+    pub(crate) config: [u8; 256],
     pub(crate) failure: Failure,
 }
 
@@ -57,7 +78,17 @@ impl Make {
             block[usize::from(nvm::CHECKSUM)] = nvm::CHECKSUM_SUM;
         }
         let eecd = Eecd::new().with_present(true).with_auto_read_done(true).with_flash_present(true);
-        Make { device, port: 0, mac: super::MAC, link_mode: 0, eecd, nvm: words, failure: Failure::None }
+        Make {
+            device,
+            port: 0,
+            mac: super::MAC,
+            link_mode: 0,
+            eecd,
+            nvm: words,
+            gcr: Gcr::new(),
+            config: [0; 256],
+            failure: Failure::None,
+        }
     }
 
     /// Writes words of the NVM, and corrects the sum of the first block.
@@ -72,8 +103,7 @@ impl Make {
         let mut state = State {
             make: self,
             registers: HashMap::new(),
-            command: 0,
-            writes: Vec::new(),
+            accesses: Vec::new(),
             clock: Duration::ZERO,
             phy: HashMap::new(),
         };
@@ -85,9 +115,8 @@ impl Make {
 struct State {
     make: Make,
     registers: HashMap<u32, u32>,
-    command: u16,
-    /// Writes, oldest first.
-    writes: Vec<(u32, u32)>,
+    /// Oldest first.
+    accesses: Vec<Access>,
     clock: Duration,
     phy: HashMap<u8, u16>,
 }
@@ -107,7 +136,12 @@ impl Card {
     }
 
     pub(crate) fn command(&self) -> u16 {
-        self.state().command
+        self.config_word(COMMAND)
+    }
+
+    /// A word of configuration space.
+    pub(crate) fn config_word(&self, offset: u16) -> u16 {
+        pci::read_u16(self, offset).expect("it can be read")
     }
 
     /// What a register holds.
@@ -120,11 +154,20 @@ impl Card {
         self.state().phy.get(&number).copied().unwrap_or(0)
     }
 
-    /// Forgets the writes so far, and returns those to `offsets`.
-    pub(crate) fn take_writes(&self, offsets: &[u32]) -> Vec<(u32, u32)> {
-        let mut writes = std::mem::take(&mut self.state().writes);
-        writes.retain(|(offset, _)| offsets.contains(offset));
-        writes
+    /// Forgets the accesses so far, and returns those to `offsets`.
+    pub(crate) fn take_accesses(&self, offsets: &[u32]) -> Vec<Access> {
+        let mut accesses = std::mem::take(&mut self.state().accesses);
+        accesses.retain(|access| offsets.contains(&access.offset()));
+        accesses
+    }
+
+    /// Forgets the accesses so far, and returns the register of the PHY that was accessed first.
+    pub(crate) fn take_first_phy_register(&self) -> Option<u8> {
+        let first = self.take_accesses(&[MDIC.offset()]).into_iter().next();
+        first.map(|access| match access {
+            Access::Write(_, command) => Mdic::from(command).register(),
+            Access::Read(_) => panic!("nothing was asked"),
+        })
     }
 }
 
@@ -136,6 +179,7 @@ impl State {
         let rah = Rah::new().with_bytes(u16::from_le_bytes([mac[4], mac[5]])).with_valid(true);
         self.registers = HashMap::from([
             (CTRL_EXT.offset(), link_mode.into()),
+            (GCR.offset(), self.make.gcr.into()),
             (RAL.get(0).offset(), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),
             (RAH.get(0).offset(), rah.into()),
             (RXDCTL.get(0).offset(), Rxdctl::new().with_enable(true).into()),
@@ -148,6 +192,7 @@ impl State {
     }
 
     fn read(&mut self, offset: u32) -> u32 {
+        self.accesses.push(Access::Read(offset));
         let stored = self.stored(offset);
         let is = |at: u32| offset == at;
         match self.make.failure {
@@ -184,7 +229,7 @@ impl State {
     }
 
     fn write(&mut self, offset: u32, value: u32) {
-        self.writes.push((offset, value));
+        self.accesses.push(Access::Write(offset, value));
         if offset == CTRL.offset() && Ctrl::from(value).reset() && self.make.failure != Failure::ResetHangs {
             self.power_up();
             return;
@@ -239,14 +284,16 @@ impl Device for Card {
     }
 
     fn config_read(&self, offset: u16, bytes: &mut [u8]) -> Result<()> {
-        assert_eq!(offset, COMMAND);
-        bytes.copy_from_slice(&self.state().command.to_le_bytes());
+        bytes.copy_from_slice(&self.state().make.config[usize::from(offset)..][..bytes.len()]);
         Ok(())
     }
 
     fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
-        assert_eq!(offset, COMMAND);
-        self.state().command = u16::from_le_bytes([bytes[0], bytes[1]]);
+        let mut state = self.state();
+        if offset != COMMAND && state.make.failure == Failure::ConfigRefuses {
+            return Err(Error::Gone { device: self.name().to_owned() });
+        }
+        state.make.config[usize::from(offset)..][..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 

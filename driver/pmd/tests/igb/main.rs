@@ -5,10 +5,11 @@ mod card;
 
 use std::time::Duration;
 
+use card::Access::{Read, Write};
 use card::{Card, Failure, Make};
 use gannet::{Idle, Pool, PoolOptions, Port, PortConfig, RxInterrupts, Sleeper, VlanTags};
 use gannet_bus::pci::COMMAND_BUS_MASTER;
-use gannet_spec::phy::{BMCR, Bmcr};
+use gannet_spec::phy::{ANAR, BMCR, Bmcr, PAGE};
 use gannet_spec::x82576::nvm;
 use gannet_spec::x82576::regs::*;
 
@@ -113,7 +114,7 @@ fn a_card_that_does_not_come_up_is_reported() {
 #[test]
 fn a_port_that_does_not_start_is_reported_and_its_buffers_are_home() {
     for (failure, part) in
-        [(Failure::PhyIsAbsent, "an answer of the PHY"), (Failure::QueuesDoNotStart, "a receive queue to start")]
+        [(Failure::PhyIsAbsent, "its PHY reports an error"), (Failure::QueuesDoNotStart, "a receive queue to start")]
     {
         let (card, pool) = (Make { failure, ..Make::new(I82576) }.build(), pool());
         let port = Port::probe(card.clone()).and_then(|port| port.configure(queues(&pool, 2))).expect("it answers");
@@ -130,11 +131,12 @@ fn a_port_runs_as_configured_and_stops() {
         let config = PortConfig { vlan_tags: VlanTags::Strip, ..queues(&pool, count) };
         let port = Port::probe(card.clone()).expect("it answers");
         let port = port.configure(config).expect("all its queues");
+        card.take_accesses(&[]);
         let (control, queues) = port.start().expect("it answers");
         let last = count as u32 - 1;
         let rctl = card.value(RCTL);
         assert!(rctl.enable() && rctl.broadcast_accept() && rctl.crc_strip() && !rctl.unicast_promiscuous());
-        assert!(card.value(CTRL).vlan_mode() && card.value(CTRL).set_link_up());
+        assert!(card.value(CTRL).vlan_strip() && card.value(CTRL).set_link_up());
         assert!(card.value(RXDCTL.get(last)).enable() && card.value(TXDCTL.get(last)).enable());
         assert!(card.value(SRRCTL.get(last)).drop_enable() && card.value(SRRCTL.get(last)).descriptor_type() == 1);
         assert_eq!((card.value(RDLEN.get(last)), card.value(RDT.get(last))), (64 * 16, 48));
@@ -142,6 +144,8 @@ fn a_port_runs_as_configured_and_stops() {
         // The successors strip for each queue on its own.
         let stripping = card.value(DVMOLR.get(3));
         assert_eq!((stripping.vlan_strip(), stripping.crc_strip()), (device != I82576, device != I82576));
+        let first = if device == I210 { PAGE.number() } else { ANAR.number() };
+        assert_eq!(card.take_first_phy_register(), Some(first), "{device:#06x}: only some PHYs have pages");
         assert!(Bmcr::from(card.phy(BMCR.number())).restart_negotiation());
         assert_eq!(card.value(SW_FW_SYNC), 0, "the PHY is given back");
         control.stop(queues).expect("it answers");
@@ -161,11 +165,49 @@ fn a_receive_queue_signals_by_the_vector_of_its_number() {
         assert_eq!([0, 1].map(|register| card.value(IVAR.get(register))), ivar, "{device:#06x}");
         assert!(card.value(GPIE).msix());
         assert_eq!(card.value(EIAC), 0b1111);
-        card.take_writes(&[]);
+        card.take_accesses(&[]);
         let Some(last) = queues.rx.last_mut() else { panic!("four were configured") };
         assert!(Sleeper::new(Idle::Interrupt).sleep(&mut [last], Duration::ZERO));
-        // Taken back before it is unmasked: in the other order a frame in between would be forgotten.
+        // Taken back before it is unmasked: in the other order a frame in between would be forgotten. The read pushes both through.
         let [eicr, eims, eimc] = [EICR.offset(), EIMS.offset(), EIMC.offset()];
-        assert_eq!(card.take_writes(&[eicr, eims, eimc]), [(eicr, 0b1000), (eims, 0b1000), (eimc, 0b1000)]);
+        assert_eq!(
+            card.take_accesses(&[eicr, eims, eimc]),
+            [Write(eicr, 0b1000), Write(eims, 0b1000), Read(eims), Write(eimc, 0b1000)]
+        );
+    }
+}
+
+/// A list of two capabilities, the second of which is PCI Express of this version.
+fn express(version: u8, device_control_2: u8) -> [u8; 256] {
+    let mut config = [0; 256];
+    config[0x06] = 1 << 4;
+    config[0x34] = 0x40;
+    config[0x40..0x42].copy_from_slice(&[0x01, 0xA0]);
+    config[0xA0..0xA3].copy_from_slice(&[0x10, 0x00, version]);
+    config[0xC8] = device_control_2;
+    config
+}
+
+#[test]
+fn completions_get_more_time_where_the_default_holds() {
+    let (here, there) = (Gcr::new().with_completion_resend(true), Gcr::new().with_pcie_v2(true));
+    // The first capability's next is the capability itself.
+    let mut circle = express(2, 0);
+    circle[0x41] = 0x40;
+    for (gcr, config, failure, expected) in [
+        (here, express(1, 0), Failure::None, (1, 0)),
+        (here.with_completion_timeout(6), express(1, 0), Failure::None, (6, 0)),
+        (there, express(2, 0x20), Failure::None, (0, 0x25)),
+        (there, express(2, 0x29), Failure::None, (0, 0x29)),
+        (there, express(1, 0), Failure::None, (0, 0)),
+        (there, express(2, 0), Failure::ConfigRefuses, (0, 0)),
+        (there, circle, Failure::None, (0, 0)),
+    ] {
+        let (card, pool) = (Make { gcr, config, failure, ..Make::new(I82576) }.build(), pool());
+        let port = Port::probe(card.clone()).and_then(|port| port.configure(queues(&pool, 1))).expect("it answers");
+        let _running = port.start().expect("it runs with any timeout");
+        let set = card.value(GCR);
+        assert_eq!((set.completion_timeout(), card.config_word(0xC8)), expected, "{gcr:?} {failure:?}");
+        assert!(!set.completion_resend());
     }
 }

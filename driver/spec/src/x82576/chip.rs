@@ -23,12 +23,12 @@ pub struct IvarPlace {
 }
 
 impl Chip {
-    /// The chip behind a PCI device id of Intel's, if it is of the family (physical functions only).
+    /// The chip behind a PCI device id of Intel's, if it is that of a copper board of the family (physical functions only).
     pub const fn of(device: u16) -> Option<Chip> {
         match device {
-            0x10C9 | 0x10E6..=0x10E8 | 0x150A | 0x150D | 0x1518 | 0x1526 => Some(Chip::I82576),
-            0x1521..=0x1524 | 0x1546 => Some(Chip::I350),
-            0x1533..=0x1538 | 0x157B | 0x157C | 0x15F6 => Some(Chip::I210),
+            0x10C9 | 0x10E8 | 0x150A | 0x1526 => Some(Chip::I82576),
+            0x1521 | 0x1546 => Some(Chip::I350),
+            0x1533..=0x1535 | 0x157B => Some(Chip::I210),
             0x1539 => Some(Chip::I211),
             _ => None,
         }
@@ -85,10 +85,10 @@ mod tests {
     const CHIPS: [Chip; 4] = [Chip::I82576, Chip::I350, Chip::I210, Chip::I211];
 
     #[test]
-    fn ids_of_other_families_are_none() {
+    fn ids_of_other_families_and_media_are_none() {
         assert_eq!(Chip::of(0x10C9), Some(Chip::I82576));
-        // 82599, 82574L, the virtual functions of 82576 and I350, 82580.
-        for other in [0x10FB, 0x10D3, 0x10CA, 0x1520, 0x150E] {
+        // 82599, 82574L, the virtual functions of 82576 and I350, 82580, a fibre I350, an I210 with SerDes.
+        for other in [0x10FB, 0x10D3, 0x10CA, 0x1520, 0x150E, 0x1522, 0x1537] {
             assert_eq!(Chip::of(other), None, "{other:#06x}");
         }
     }

@@ -2,93 +2,16 @@
 
 use bitfield_struct::bitfield;
 
-pub use crate::phy::MDIC;
-use crate::{ReadOnly, ReadWrite, Reg};
-
-pub use crate::semaphore::Swsm;
+use crate::{ReadWrite, Reg};
 
 // ---- General control ----
 
-/// Device control.
-pub const CTRL: Reg<ReadWrite, Ctrl> = Reg::at(0x00000);
-/// Device status.
-pub const STATUS: Reg<ReadOnly, Status> = Reg::at(0x00008);
 /// Extended device control.
 pub const CTRL_EXT: Reg<ReadWrite, CtrlExt> = Reg::at(0x00018);
 /// VLAN Ethertype.
 pub const VET: Reg<ReadWrite> = Reg::at(0x00038);
 /// Division of the packet buffer; takes effect with the next reset.
 pub const PBA: Reg<ReadWrite, Pba> = Reg::at(0x01000);
-
-/// Value of [`CTRL`].
-#[bitfield(u32)]
-pub struct Ctrl {
-    /// Full duplex, with [`Self::force_duplex`].
-    pub full_duplex: bool,
-    #[bits(1)]
-    __: u8,
-    /// PCIe master disable: no new requests.
-    pub master_disable: bool,
-    #[bits(2)]
-    __: u8,
-    /// Detect the speed without the PHY's help.
-    pub detect_speed: bool,
-    /// Set link up: the MAC may use the link that the PHY has.
-    pub set_link_up: bool,
-    #[bits(1)]
-    __: u8,
-    /// Speed as in [`Status::speed`], with [`Self::force_speed`].
-    #[bits(2)]
-    pub speed: u8,
-    #[bits(1)]
-    __: u8,
-    /// Speed from here instead of the PHY.
-    pub force_speed: bool,
-    /// Duplex from here instead of the PHY.
-    pub force_duplex: bool,
-    #[bits(13)]
-    __: u16,
-    /// Software reset; clears itself.
-    pub reset: bool,
-    /// Obey pause frames.
-    pub rx_pause: bool,
-    /// Send pause frames.
-    pub tx_pause: bool,
-    /// Reserved; must be written 0.
-    pub reserved_zero: bool,
-    /// VLAN mode: strip tags on receive.
-    pub vlan_strip: bool,
-    /// Reset of the PHY, as long as it is set.
-    pub phy_reset: bool,
-}
-
-/// Value of [`STATUS`].
-#[bitfield(u32)]
-pub struct Status {
-    /// Full duplex.
-    pub full_duplex: bool,
-    /// Link up.
-    pub link_up: bool,
-    #[bits(2)]
-    __: u8,
-    /// Transmit stands still: a pause frame has come.
-    pub tx_paused: bool,
-    #[bits(1)]
-    __: u8,
-    /// 0 10 Mb/s, 1 100 Mb/s, 2 and 3 1 Gb/s.
-    #[bits(2)]
-    pub speed: u8,
-    #[bits(2)]
-    __: u8,
-    /// The PHY has been reset since software cleared this bit.
-    pub phy_was_reset: bool,
-    #[bits(8)]
-    __: u8,
-    /// Master enable status: requests may be outstanding.
-    pub master_enabled: bool,
-    #[bits(12)]
-    __: u16,
-}
 
 /// Value of [`CTRL_EXT`].
 #[bitfield(u32)]
@@ -134,8 +57,6 @@ pub struct Pba {
 
 /// NVM control.
 pub const EECD: Reg<ReadWrite, Eecd> = Reg::at(0x00010);
-/// NVM read.
-pub const EERD: Reg<ReadWrite, Eerd> = Reg::at(0x00014);
 
 /// Value of [`EECD`].
 #[bitfield(u32)]
@@ -155,30 +76,8 @@ pub struct Eecd {
     __: u16,
 }
 
-/// Value of [`EERD`].
-#[bitfield(u32)]
-pub struct Eerd {
-    /// Write 1 to start.
-    pub start: bool,
-    /// The data is valid.
-    pub done: bool,
-    /// Word address.
-    #[bits(14)]
-    pub address: u16,
-    /// The word.
-    pub data: u16,
-}
-
 // ---- Flow control ----
 
-/// Destination of pause frames, bytes 0 to 3.
-pub const FCAL: Reg<ReadWrite> = Reg::at(0x00028);
-/// Destination of pause frames, bytes 4 and 5.
-pub const FCAH: Reg<ReadWrite> = Reg::at(0x0002C);
-/// Ethertype of pause frames.
-pub const FCT: Reg<ReadWrite> = Reg::at(0x00030);
-/// Pause time of the frames sent, in units of 512 bit times.
-pub const FCTTV: Reg<ReadWrite> = Reg::at(0x00170);
 /// Receive threshold to send XON.
 pub const FCRTL: Reg<ReadWrite, FlowThreshold> = Reg::at(0x02160);
 /// Receive threshold to send XOFF.
@@ -202,9 +101,6 @@ pub struct FlowThreshold {
 
 /// Extended configuration control: who owns the PHY's bus.
 pub const EXTCNF_CTRL: Reg<ReadWrite, ExtcnfCtrl> = Reg::at(0x00F00);
-/// Software semaphore. A read returns SMBI as it was and sets it.
-pub const SWSM: Reg<ReadWrite, Swsm> = Reg::at(0x05B50);
-
 /// Value of [`EXTCNF_CTRL`].
 #[bitfield(u32)]
 pub struct ExtcnfCtrl {

@@ -3,10 +3,10 @@
 use bitfield_struct::bitfield;
 
 use super::super::VECTORS;
-use crate::{ReadWrite, Reg, RegArray, WriteOnly};
+use crate::{ReadSideEffect, ReadWrite, Reg, RegArray, WriteOnly};
 
 /// Interrupt causes; a read clears them, and writing 1 does.
-pub const ICR: Reg<ReadWrite, Causes> = Reg::at(0x000C0);
+pub const ICR: Reg<ReadSideEffect, Causes> = Reg::at(0x000C0);
 /// Interrupt mask set and read.
 pub const IMS: Reg<ReadWrite, Causes> = Reg::at(0x000D0);
 /// Interrupt mask clear.

@@ -2,92 +2,16 @@
 
 use bitfield_struct::bitfield;
 
-pub use crate::phy::MDIC;
 use crate::{ReadOnly, ReadWrite, Reg};
-
-pub use crate::semaphore::Swsm;
 
 // ---- 8.2 General control ----
 
-/// Device control.
-pub const CTRL: Reg<ReadWrite, Ctrl> = Reg::at(0x00000);
-/// Device status.
-pub const STATUS: Reg<ReadOnly, Status> = Reg::at(0x00008);
 /// Extended device control.
 pub const CTRL_EXT: Reg<ReadWrite, CtrlExt> = Reg::at(0x00018);
 /// Ethertypes of VLAN tags: inner in 15:0, outer in 31:16.
 pub const VET: Reg<ReadWrite> = Reg::at(0x00038);
 /// Wake-up control.
 pub const WUC: Reg<ReadWrite> = Reg::at(0x05800);
-
-/// Value of [`CTRL`].
-#[bitfield(u32)]
-pub struct Ctrl {
-    /// Full duplex, where it is forced.
-    pub full_duplex: bool,
-    #[bits(1)]
-    __: u8,
-    /// PCIe master disable: no new requests.
-    pub master_disable: bool,
-    #[bits(3)]
-    __: u8,
-    /// The MAC may bring the link up.
-    pub set_link_up: bool,
-    #[bits(1)]
-    __: u8,
-    /// Speed, where it is forced: 0 10, 1 100, 2 1000 Mb/s.
-    #[bits(2)]
-    pub speed: u8,
-    #[bits(1)]
-    __: u8,
-    /// Speed from `speed` instead of from the PHY.
-    pub force_speed: bool,
-    /// Duplex from `full_duplex` instead of from the PHY.
-    pub force_duplex: bool,
-    #[bits(13)]
-    __: u16,
-    /// Software reset; clears itself.
-    pub reset: bool,
-    /// Obey pause frames.
-    pub rx_pause: bool,
-    /// Send pause frames.
-    pub tx_pause: bool,
-    #[bits(1)]
-    __: u8,
-    /// Strip VLAN tags.
-    pub vlan_mode: bool,
-    /// Holds the PHY in reset.
-    pub phy_reset: bool,
-}
-
-/// Value of [`STATUS`].
-#[bitfield(u32)]
-pub struct Status {
-    /// Full duplex.
-    pub full_duplex: bool,
-    /// Link up.
-    pub link_up: bool,
-    /// Port of the device.
-    #[bits(2)]
-    pub lan_id: u8,
-    /// Sending is held up by pause frames.
-    pub tx_paused: bool,
-    #[bits(1)]
-    __: u8,
-    /// 0 10, 1 100, 2 and 3 1000 Mb/s.
-    #[bits(2)]
-    pub speed: u8,
-    #[bits(2)]
-    __: u8,
-    /// The PHY was reset.
-    pub phy_was_reset: bool,
-    #[bits(8)]
-    __: u8,
-    /// Master enable status: requests may be outstanding.
-    pub master_enabled: bool,
-    #[bits(12)]
-    __: u16,
-}
 
 /// Value of [`CTRL_EXT`].
 #[bitfield(u32)]
@@ -121,8 +45,6 @@ pub struct CtrlExt {
 
 /// NVM control.
 pub const EECD: Reg<ReadWrite, Eecd> = Reg::at(0x00010);
-/// NVM read.
-pub const EERD: Reg<ReadWrite, Eerd> = Reg::at(0x00014);
 /// Manageability's NVM control: which ports the firmware has configured.
 pub const EEMNGCTL: Reg<ReadOnly, Eemngctl> = Reg::at(0x01010);
 
@@ -137,24 +59,10 @@ pub struct Eecd {
     pub auto_read_done: bool,
     #[bits(9)]
     __: u16,
-    /// I210 and I211: a flash is there. Without it they configure themselves from fuses, and [`EERD`] has nothing to read.
+    /// I210 and I211: a flash is there. Without it they configure themselves from fuses, and [`super::EERD`] has nothing to read.
     pub flash_present: bool,
     #[bits(12)]
     __: u16,
-}
-
-/// Value of [`EERD`].
-#[bitfield(u32)]
-pub struct Eerd {
-    /// Write 1 to start.
-    pub start: bool,
-    /// The data is valid.
-    pub done: bool,
-    /// Word address.
-    #[bits(14)]
-    pub address: u16,
-    /// The word.
-    pub data: u16,
 }
 
 /// Value of [`EEMNGCTL`].
@@ -209,14 +117,6 @@ pub struct Phpm {
 
 // ---- 8.5 Flow control ----
 
-/// Address of pause frames, bytes 0 to 3.
-pub const FCAL: Reg<ReadWrite> = Reg::at(0x00028);
-/// Address of pause frames, bytes 4 and 5.
-pub const FCAH: Reg<ReadWrite> = Reg::at(0x0002C);
-/// Ethertype of pause frames.
-pub const FCT: Reg<ReadWrite> = Reg::at(0x00030);
-/// Pause time in units of 512 bit times.
-pub const FCTTV: Reg<ReadWrite> = Reg::at(0x00170);
 /// Receive threshold to send XON; enables it.
 pub const FCRTL: Reg<ReadWrite, FlowThreshold> = Reg::at(0x02160);
 /// Receive threshold to send XOFF.
@@ -242,8 +142,6 @@ pub struct FlowThreshold {
 
 /// PCIe control: completion timeout.
 pub const GCR: Reg<ReadWrite, Gcr> = Reg::at(0x05B00);
-/// Software semaphore. A read returns SMBI as it was and sets it.
-pub const SWSM: Reg<ReadWrite, Swsm> = Reg::at(0x05B50);
 /// Firmware semaphore.
 pub const FWSM: Reg<ReadOnly, Fwsm> = Reg::at(0x05B54);
 /// Software/firmware synchronisation: who owns which [`resource`]. Those that software has in 15:0, those that the firmware has in 31:16.

@@ -3,12 +3,12 @@
 use bitfield_struct::bitfield;
 
 use super::array;
-use crate::{ReadWrite, Reg, RegArray, WriteOnly};
+use crate::{ReadSideEffect, ReadWrite, Reg, RegArray, WriteOnly};
 
 // ---- 8.8 Interrupts ----
 
 /// Interrupt causes of the whole port; read clears.
-pub const ICR: Reg<ReadWrite, Causes> = Reg::at(0x01500);
+pub const ICR: Reg<ReadSideEffect, Causes> = Reg::at(0x01500);
 /// Interrupt mask set and read.
 pub const IMS: Reg<ReadWrite, Causes> = Reg::at(0x01508);
 /// Interrupt mask clear.
@@ -26,7 +26,7 @@ pub const EIAC: Reg<ReadWrite> = Reg::at(0x0152C);
 /// Vectors that mask themselves when the interrupt is sent (8.8.6).
 pub const EIAM: Reg<ReadWrite> = Reg::at(0x01530);
 /// Causes, a bit a vector; read clears unless MSI-X is on, writing 1 always does.
-pub const EICR: Reg<ReadWrite> = Reg::at(0x01580);
+pub const EICR: Reg<ReadSideEffect> = Reg::at(0x01580);
 /// Throttling of each vector.
 pub const EITR: RegArray<ReadWrite, Eitr> = array(0x01680, 4, 25);
 /// Vectors of the queues, a byte a queue and direction: where, says [`crate::x82576::Chip::rx_vector`].

@@ -3,14 +3,14 @@
 mod general;
 mod interrupts;
 mod receive;
-mod statistics;
 mod transmit;
 
 pub use general::*;
 pub use interrupts::*;
 pub use receive::*;
-pub use statistics::*;
 pub use transmit::*;
+
+pub use crate::gigabit::*;
 
 use crate::{RegArray, Window};
 

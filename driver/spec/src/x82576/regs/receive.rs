@@ -3,7 +3,7 @@
 use bitfield_struct::bitfield;
 
 use super::{array, rx_queue};
-use crate::{ReadWrite, Reg, RegArray, Window};
+use crate::{ReadSideEffect, ReadWrite, Reg, RegArray, Window};
 
 // ---- 8.3, 8.10 Receive ----
 
@@ -175,7 +175,7 @@ pub const RDT: RegArray<ReadWrite> = rx_queue(0x18);
 /// Receive descriptor control: thresholds, enable.
 pub const RXDCTL: RegArray<ReadWrite, Rxdctl> = rx_queue(0x28);
 /// Frames dropped because the queue had no descriptor. A read clears it in the 82576 and I350; in an I210 it must be written 0.
-pub const RQDPC: RegArray<ReadWrite> = rx_queue(0x30);
+pub const RQDPC: RegArray<ReadSideEffect> = rx_queue(0x30);
 /// What is stripped from the queue's frames. I350 and I210 only; must agree with [`RCTL`] and [`super::CTRL`].
 pub const DVMOLR: RegArray<ReadWrite, Dvmolr> = array(0x0C038, 0x40, 8);
 

@@ -3,7 +3,7 @@
 use bitfield_struct::bitfield;
 
 use super::array;
-use crate::{ReadOnly, ReadWrite, Reg, RegArray};
+use crate::{ReadOnly, ReadSideEffect, ReadWrite, Reg, RegArray};
 
 pub use crate::semaphore::Swsm;
 
@@ -161,7 +161,7 @@ pub struct FlowThreshold {
 /// PCIe control, extended: virtualisation mode, buffer clear.
 pub const GCR_EXT: Reg<ReadWrite, GcrExt> = Reg::at(0x11050);
 /// Software semaphore. A read returns SMBI as it was and sets it.
-pub const SWSM: Reg<ReadWrite, Swsm> = Reg::at(0x10140);
+pub const SWSM: Reg<ReadSideEffect, Swsm> = Reg::at(0x10140);
 /// Firmware semaphore.
 pub const FWSM: Reg<ReadOnly, Fwsm> = Reg::at(0x10148);
 /// Software/firmware synchronisation: who owns which resource.

@@ -6,7 +6,7 @@
 use bitfield_struct::bitfield;
 
 use super::array;
-use crate::{ReadWrite, Reg, RegArray, Window, WriteOnly};
+use crate::{ReadSideEffect, ReadWrite, Reg, RegArray, Window, WriteOnly};
 
 /// MSI-X vectors of the function.
 pub const VECTORS: u32 = 64;
@@ -18,7 +18,7 @@ pub const EICR_TCP_TIMER: u32 = 1 << 30;
 pub const EITR_UNIT_NS: u64 = 2048;
 
 /// Interrupt causes; read clears, and so does writing ones.
-pub const EICR: Reg<ReadWrite> = Reg::at(0x00800);
+pub const EICR: Reg<ReadSideEffect> = Reg::at(0x00800);
 /// Interrupt cause set; reads as [`EICR`], without clearing it.
 pub const EICS: Reg<ReadWrite> = Reg::at(0x00808);
 /// Causes that are cleared when their MSI-X message is sent: 15:0 and the TCP timer. Those of vectors 16 to 63 always are.
