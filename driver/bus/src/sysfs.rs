@@ -96,16 +96,14 @@ impl Sysfs {
     /// There is none; its files cannot be read.
     pub fn device(&self, address: PciAddress) -> Result<PciDevice> {
         let path = self.path("/sys/bus/pci/devices").join(address.to_string());
-        let found = path.try_exists().map_err(|why| unreadable(&path, &why))?;
-        if !found {
-            return Err(Error::NoDevice { address });
-        }
-        Ok(PciDevice {
-            address,
-            vendor: number(&path.join("vendor"))?,
-            device: number(&path.join("device"))?,
-            class: number(&path.join("class"))?,
-            path,
+        let read = || {
+            let (vendor, device) = (number(&path.join("vendor"))?, number(&path.join("device"))?);
+            Ok(PciDevice { address, vendor, device, class: number(&path.join("class"))?, path: path.clone() })
+        };
+        // Its folder last: a device that is unplugged while its files are read is not there either.
+        read().map_err(|why| match path.try_exists() {
+            Ok(false) => Error::NoDevice { address },
+            _ => why,
         })
     }
 
@@ -227,9 +225,12 @@ impl PciDevice {
     /// Number of its SR-IOV virtual functions that are switched on.
     ///
     /// # Errors
-    /// Files that cannot be read.
+    /// Files that cannot be read, or say no number.
     pub fn virtual_functions(&self) -> Result<u32> {
-        Ok(read(&self.path.join("sriov_numvfs"))?.and_then(|count| count.parse().ok()).unwrap_or(0))
+        let path = self.path.join("sriov_numvfs");
+        // Only cards that can have some have the file.
+        let Some(text) = read(&path)? else { return Ok(0) };
+        text.parse().map_err(|_| Error::Sysfs { path, reason: format!("{text:?} is no number") })
     }
 }
 

@@ -103,6 +103,14 @@ fn what_is_wrong_is_said() {
     let (_root, sysfs) = tree();
     let missing = sysfs.device(address("02:00.0")).expect_err("no such device").to_string();
     assert!(missing.contains("0000:02:00.0") && missing.contains("lspci"), "{missing}");
+    let leftover = sysfs.path("/sys/bus/pci/devices/0000:02:00.0");
+    symlink("../../../devices/pci0000:00/0000:02:00.0", &leftover).expect("a link");
+    assert_eq!(sysfs.devices().expect("the others").len(), 1, "a link to nowhere is a device that is gone");
+    let functions = sysfs.path("/sys/bus/pci/devices").join(CARD).join("sriov_numvfs");
+    fs::write(&functions, "some\n").expect("a file");
+    let device = sysfs.device(address(CARD)).expect("it is there");
+    let wrong = device.virtual_functions().expect_err("no number").to_string();
+    assert!(wrong.contains("sriov_numvfs") && wrong.contains("some"), "{wrong}");
     let vendor = sysfs.path("/sys/bus/pci/devices").join(CARD).join("vendor");
     fs::write(&vendor, "0x18086\n").expect("a file");
     let wrong = sysfs.device(address(CARD)).expect_err("17 bits").to_string();

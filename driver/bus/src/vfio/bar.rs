@@ -22,7 +22,8 @@ use memmap2::{MmapOptions, MmapRaw};
 use super::function::Function;
 use crate::Registers;
 
-/// Pages are what is mapped or left out.
+/// Pages are what is mapped or left out. Those of the kernel are taken to be as small (as `gannet-mempool` does): one with larger pages, as some
+/// for aarch64, refuses to map the areas around an MSI-X table.
 const PAGE: u64 = 4096;
 
 /// Registers of a card. Clones share the mapping; the card stays open until the last of them is dropped.

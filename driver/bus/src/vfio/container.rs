@@ -7,7 +7,7 @@
 //! ```
 #![allow(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -59,7 +59,8 @@ pub struct VfioContainer {
 struct State {
     /// There while cards are.
     space: Option<Box<dyn AddressSpace>>,
-    cards: usize,
+    /// Those that are open. Each once: two drivers of one card would fight over its registers, and the kernel would not object.
+    cards: BTreeSet<PciAddress>,
     addresses: IovaSpace,
     mappings: BTreeMap<u64, Mapping>,
 }
@@ -67,6 +68,7 @@ struct State {
 struct Mapping {
     /// Keeps the memory as long as the cards can reach it.
     region: Arc<Region>,
+    /// 0: unmapping it has failed, and whether it is mapped is not known.
     users: usize,
 }
 
@@ -74,6 +76,7 @@ struct Mapping {
 #[derive(Debug)]
 pub(super) struct Membership {
     container: Arc<VfioContainer>,
+    address: PciAddress,
     group: u32,
 }
 
@@ -91,7 +94,7 @@ impl VfioContainer {
 
     fn new(open: Open) -> VfioContainer {
         let addresses = IovaSpace::new(Some(Vec::new()));
-        let state = State { space: None, cards: 0, addresses, mappings: BTreeMap::new() };
+        let state = State { space: None, cards: BTreeSet::new(), addresses, mappings: BTreeMap::new() };
         VfioContainer { open, state: Mutex::new(state) }
     }
 
@@ -105,50 +108,15 @@ impl VfioContainer {
         self.lock().space.as_ref()?.mappings_left()
     }
 
-    /// Opens a card in this container.
+    /// Opens a card in this container. It is refused if it is open here already.
     pub(super) fn join(
         self: &Arc<Self>,
         address: PciAddress,
         group: u32,
         sysfs: &Sysfs,
     ) -> Result<(File, Membership), Refusal> {
-        let mut state = self.lock();
-        let mut space = match state.space.take() {
-            Some(space) => space,
-            None => (self.open)(sysfs)?,
-        };
-        let device = space.add(address, group, sysfs);
-        let is_first = state.cards == 0;
-        if device.is_ok() || !is_first {
-            state.space = Some(space);
-        }
-        let device = device?;
-        state.cards += 1;
-        // From here on dropping the membership undoes it all.
-        let membership = Membership { container: self.clone(), group };
-        let ready = state.refresh(is_first);
-        drop(state);
-        match ready {
-            Ok(()) => Ok((device, membership)),
-            Err(why) => {
-                // Before the membership ends: a card that is open keeps the IOMMU busy.
-                drop(device);
-                Err(why)
-            }
-        }
-    }
-
-    fn leave(&self, group: u32) {
-        let mut state = self.lock();
-        state.cards -= 1;
-        if let Some(space) = &mut state.space {
-            space.remove(group);
-        }
-        if state.cards == 0 {
-            state.space = None;
-            state.addresses.set_ranges(Some(Vec::new()));
-            state.forget_unused();
-        }
+        let device = self.lock().add(self.open, address, group, sysfs)?;
+        Ok((device, Membership { container: self.clone(), address, group }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -157,6 +125,46 @@ impl VfioContainer {
 }
 
 impl State {
+    /// Opens a card. What has been done of it is undone if it fails.
+    fn add(&mut self, open: Open, address: PciAddress, group: u32, sysfs: &Sysfs) -> Result<File, Refusal> {
+        if self.cards.contains(&address) {
+            return Err(Refusal::AlreadyOpen);
+        }
+        let is_first = self.cards.is_empty();
+        let space = match &mut self.space {
+            Some(space) => space,
+            None => self.space.insert(open(sysfs)?),
+        };
+        let device = space.add(address, group, sysfs).inspect_err(|_| {
+            if is_first {
+                self.space = None;
+            }
+        })?;
+        self.cards.insert(address);
+        match self.refresh(is_first) {
+            Ok(()) => Ok(device),
+            Err(why) => {
+                // First: a card that is open keeps the IOMMU busy.
+                drop(device);
+                self.remove(address, group);
+                Err(why)
+            }
+        }
+    }
+
+    /// A card has been closed.
+    fn remove(&mut self, address: PciAddress, group: u32) {
+        self.cards.remove(&address);
+        if let Some(space) = &mut self.space {
+            space.remove(group);
+        }
+        if self.cards.is_empty() {
+            self.space = None;
+            self.addresses.set_ranges(Some(Vec::new()));
+            self.forget_unused();
+        }
+    }
+
     /// A card has come: its IOMMU may reach less far. If it is the first, what is mapped from before, when all cards had gone, is mapped again.
     fn refresh(&mut self, is_first: bool) -> Result<(), Refusal> {
         let Some(space) = &self.space else { return Ok(()) };
@@ -164,8 +172,10 @@ impl State {
         self.addresses.set_ranges(ranges);
         for (&iova, mapping) in self.mappings.iter().filter(|_| is_first) {
             // SAFETY: `mappings` keeps the region; it lets go of it only when it is unmapped or the space is dropped.
-            unsafe { space.map(iova, &mapping.region) }
-                .map_err(|why| Refusal::system("mapping the memory that is in use", why))?;
+            unsafe { space.map(iova, &mapping.region) }.map_err(|why| match why.raw_os_error() {
+                Some(libc::EINVAL) => Refusal::OutOfReach,
+                _ => Refusal::system("mapping the memory that is in use", why),
+            })?;
         }
         Ok(())
     }
@@ -185,8 +195,8 @@ impl State {
 impl DmaMapper for VfioContainer {
     fn map(&self, region: &Arc<Region>) -> gannet_mempool::Result<Iova> {
         let state = &mut *self.lock();
-        if let Some((&iova, mapping)) = state.mappings.iter_mut().find(|(_, known)| Arc::ptr_eq(&known.region, region))
-        {
+        let is_mapped = |known: &Mapping| known.users > 0 && Arc::ptr_eq(&known.region, region);
+        if let Some((&iova, mapping)) = state.mappings.iter_mut().find(|(_, known)| is_mapped(known)) {
             mapping.users += 1;
             return Ok(Iova(iova));
         }
@@ -251,7 +261,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.container.leave(self.group);
+        self.container.lock().remove(self.address, self.group);
     }
 }
 
@@ -268,7 +278,9 @@ fn no_room(ranges: &[RangeInclusive<u64>]) -> String {
 fn why_not_mapped(why: &io::Error, iova: u64, locked: usize) -> String {
     match why.raw_os_error() {
         Some(libc::ENOMEM) => match getrlimit(Resource::RLIMIT_MEMLOCK) {
-            Ok((limit, _)) if limit < locked as u64 => too_little_locked(limit, locked),
+            Ok((limit, _)) if limit < locked as u64 && !locks_without_limit(&own_status()) => {
+                too_little_locked(limit, locked)
+            }
             _ => "the kernel has no memory left to map it".into(),
         },
         Some(libc::ENOSPC) => {
@@ -280,6 +292,20 @@ fn why_not_mapped(why: &io::Error, iova: u64, locked: usize) -> String {
         Some(libc::EINVAL) => format!("the IOMMU cannot use address {iova:#x}"),
         _ => why.to_string(),
     }
+}
+
+/// `/proc/self/status`; empty if it cannot be read.
+fn own_status() -> String {
+    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
+/// Whether the process of this status may lock as much memory as it wants.
+fn locks_without_limit(status: &str) -> bool {
+    /// CAP_IPC_LOCK of the kernel's `capability.h`.
+    const IPC_LOCK: u32 = 14;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> IPC_LOCK & 1 == 1)
 }
 
 fn too_little_locked(limit: u64, locked: usize) -> String {

@@ -59,9 +59,7 @@ fn parse_vtd(record: &str, device: PciAddress) -> Option<DmaFault> {
         "Write" => DmaAccess::Write,
         _ => return None,
     };
-    // Without the domain: VT-d's message does not name it.
-    let requester = after(rest, "device [")?.split(']').next()?;
-    let same = requester.parse::<PciAddress>().ok()? == PciAddress { domain: 0, ..device };
+    let same = is_same(after(rest, "device [")?.split(']').next()?, device)?;
     let iova = hexadecimal(after(rest, "fault addr ")?)?;
     same.then_some(DmaFault { iova: Iova(iova), access })
 }
@@ -77,13 +75,21 @@ fn parse_amd(record: &str, device: PciAddress) -> Option<DmaFault> {
         Some(name) => name.split(' ').next()?,
         None => before.trim_end().trim_end_matches(':').rsplit(' ').next()?,
     };
-    let same = requester.parse::<PciAddress>().ok()? == device;
+    let same = is_same(requester, device)?;
     let access = match hexadecimal(after(event, "flags=")?)? & WRITE {
         0 => DmaAccess::Read,
         _ => DmaAccess::Write,
     };
     let iova = hexadecimal(after(event, "address=")?)?;
     same.then_some(DmaFault { iova: Iova(iova), access })
+}
+
+/// Whether a message that names this requester means the device. VT-d's and older ones do not name the domain: on a machine with several the
+/// fault may be that of another domain's device.
+fn is_same(requester: &str, device: PciAddress) -> Option<bool> {
+    let its: PciAddress = requester.parse().ok()?;
+    let names_domain = requester.matches(':').count() == 2;
+    Some(its == if names_domain { device } else { PciAddress { domain: 0, ..device } })
 }
 
 fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -139,6 +145,18 @@ mod tests {
         ] {
             assert_eq!(faults_of("0000:01:00.0", record), expected, "{record}");
         }
+    }
+
+    #[test]
+    fn the_domain_counts_where_it_is_named() {
+        let amd = "AMD-Vi: Event logged [IO_PAGE_FAULT device=01:00.0 domain=0x000e address=0xdead000 flags=0x0000]";
+        let vtd = "DMAR: [DMA Read] Request device [01:00.0] fault addr dead000 [fault reason 06] PTE Read access";
+        let fault = Some(DmaFault { iova: Iova(0xDEAD000), access: DmaAccess::Read });
+        for record in [amd, vtd] {
+            assert_eq!(faults_of("0001:01:00.0", record), fault, "{record}");
+        }
+        let named = amd.replace("01:00.0", "0001:01:00.0");
+        assert_eq!((faults_of("0001:01:00.0", &named), faults_of("0000:01:00.0", &named)), (fault, None));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use vfio_bindings::bindings::vfio::*;
 
 use super::bar::{self, Bar};
+use super::capability;
 use super::container::Membership;
 use super::msix;
 use super::refusal::Refusal;
@@ -22,12 +23,19 @@ use crate::{Condition, Error, Result};
 /// Offset of revision and class code. They come from the card itself; vendor and device, which come from the kernel's memory, outlive it.
 const REVISION_AND_CLASS: u16 = 0x08;
 
+/// Offset of control and status in the power management capability (PCI power management 1.2, section 3.2.4).
+const POWER_STATE: u16 = 4;
+
 /// A PCI function in the hands of this process. BARs hold it too: it is closed after the last of them is unmapped.
 #[derive(Debug)]
 pub(super) struct Function {
     name: String,
     file: File,
     config: RegionInfo,
+    /// Where its power state is in configuration space, if it has more than one.
+    power_state: Option<u16>,
+    /// Number of its MSI-X vectors.
+    interrupts: u16,
     /// Signalled when the machine wants the card back.
     request: EventFd,
     requested: AtomicBool,
@@ -49,8 +57,24 @@ impl Function {
             sys::set_interrupts(file.as_fd(), VFIO_PCI_REQ_IRQ_INDEX, &[request.as_fd()])
                 .map_err(|why| Refusal::system("connecting the request to give the card back", why))?;
         }
-        let (requested, connected) = (AtomicBool::new(false), Mutex::new(false));
-        Ok(Function { name: super::name(address), file, config, request, requested, connected, membership })
+        let interrupts = sys::interrupt_count(file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX)
+            .map_err(|why| Refusal::system("counting its MSI-X vectors", why))?;
+        let mut function = Function {
+            name: super::name(address),
+            file,
+            config,
+            power_state: None,
+            interrupts: interrupts.min(u16::MAX.into()) as u16,
+            request,
+            requested: AtomicBool::new(false),
+            connected: Mutex::new(false),
+            membership,
+        };
+        let read = |offset, bytes: &mut [u8]| function.config_read(offset, bytes);
+        let power_management = capability::find(capability::POWER_MANAGEMENT, read)
+            .map_err(|why| Refusal::system("reading its configuration space", io::Error::other(why)))?;
+        function.power_state = power_management.map(|at| at + POWER_STATE);
+        Ok(function)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -66,7 +90,15 @@ impl Function {
         self.file.read_exact_at(bytes, position).map_err(|why| self.config_error(offset, why))
     }
 
+    /// Writes configuration space, but for what would make accesses to mapped BARs fail: they stay good as long as the function is open.
     pub(super) fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
+        match hazard(offset, bytes, self.power_state) {
+            Some(why) => Err(self.config_error(offset, io::Error::other(why))),
+            None => self.write(offset, bytes),
+        }
+    }
+
+    fn write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
         let position = self.config_position(offset, bytes.len())?;
         self.file.write_all_at(bytes, position).map_err(|why| self.config_error(offset, why))
     }
@@ -95,9 +127,11 @@ impl Function {
             refusal: Refusal::system(format!("mapping BAR {index}"), why),
         };
         let info = sys::region_info(self.file.as_fd(), index.into()).map_err(refused)?;
-        // I/O BARs cannot be mapped.
-        if info.size == 0 || info.flags & VFIO_REGION_INFO_FLAG_MMAP == 0 {
+        if info.size == 0 {
             return Err(no_bar());
+        }
+        if info.flags & VFIO_REGION_INFO_FLAG_MMAP == 0 {
+            return Err(Error::Vfio { device: self.name.clone(), refusal: Refusal::Unmappable { index } });
         }
         let table = msix::table(|offset, bytes| self.config_read(offset, bytes))?;
         let table = table.filter(|table| table.bar == index).map(|table| table.bytes);
@@ -107,14 +141,13 @@ impl Function {
 
     /// Number of MSI-X vectors.
     pub(super) fn interrupts(&self) -> u16 {
-        let count = sys::interrupt_count(self.file.as_fd(), VFIO_PCI_MSIX_IRQ_INDEX).unwrap_or(0);
-        count.min(u16::MAX.into()) as u16
+        self.interrupts
     }
 
     /// Connects the first MSI-X vectors with these eventfds and the others with nothing.
     pub(super) fn connect_interrupts(&self, signals: &[BorrowedFd<'_>]) -> Result<()> {
         let refused = |reason| Error::Interrupts { device: self.name.clone(), reason };
-        let count = self.interrupts();
+        let count = self.interrupts;
         if signals.len() > count.into() {
             return Err(refused(format!("{} signals for {count} MSI-X vectors", signals.len())));
         }
@@ -165,13 +198,41 @@ impl Function {
     }
 }
 
+/// Why these bytes must not be written to configuration space: an access to a mapped BAR would be a SIGBUS.
+fn hazard(offset: u16, bytes: &[u8], power_state: Option<u16>) -> Option<&'static str> {
+    let written = |at: u16| at.checked_sub(offset).and_then(|index| bytes.get(usize::from(index)));
+    if written(COMMAND).is_some_and(|command| command & COMMAND_MEMORY as u8 == 0) {
+        return Some("memory space cannot be switched off while the device is open");
+    }
+    // The low two bits: 0 is D0, in which alone BARs answer.
+    let sleeps = power_state.and_then(written).is_some_and(|state| state & 0b11 != 0);
+    sleeps.then_some("the device cannot be put to sleep while it is open")
+}
+
 impl Drop for Function {
     fn drop(&mut self) {
         // No DMA after this, and no register. All BARs are unmapped: they hold the function. A card that is gone needs neither.
         let mut command = [0; 2];
         if self.config_read(COMMAND, &mut command).is_ok() {
             let off = u16::from_le_bytes(command) & !(COMMAND_MEMORY | COMMAND_BUS_MASTER);
-            let _ = self.config_write(COMMAND, &off.to_le_bytes());
+            let _ = self.write(COMMAND, &off.to_le_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_cannot_be_made_to_fail() {
+        let refused = |offset, bytes: &[u8]| hazard(offset, bytes, Some(0x44)).is_some();
+        assert!(refused(4, &[0, 0]) && refused(4, &[0x04]) && refused(3, &[0, 0]) && refused(0, &[0; 64]));
+        assert!(!refused(4, &[0x06, 0]) && !refused(5, &[0]) && !refused(2, &[0, 0]));
+        for state in 1..=3 {
+            assert!(refused(0x44, &[state, 0]) && refused(0x43, &[0, state]), "D{state}");
+        }
+        assert!(!refused(0x44, &[0, 0x80]) && !refused(0x45, &[3]) && !refused(0x40, &[3, 3, 3, 3]));
+        assert_eq!(hazard(0x44, &[3], None), None, "it knows no other states");
     }
 }

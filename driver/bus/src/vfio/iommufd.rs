@@ -18,6 +18,7 @@ use vfio_bindings::bindings::vfio::*;
 
 use super::container::AddressSpace;
 use super::refusal::{self, Refusal};
+use super::users::Users;
 use crate::sysfs::{PciAddress, Sysfs};
 
 /// The file of iommufd.
@@ -55,7 +56,7 @@ impl Iommufd {
 }
 
 impl AddressSpace for Iommufd {
-    fn add(&mut self, address: PciAddress, _group: u32, sysfs: &Sysfs) -> Result<File, Refusal> {
+    fn add(&mut self, address: PciAddress, group: u32, sysfs: &Sysfs) -> Result<File, Refusal> {
         let node = node(address, sysfs).map_err(|why| Refusal::system("finding its file in /dev/vfio/devices", why))?;
         let device = refusal::open(&node, sysfs)?;
         let mut bind = vfio_device_bind_iommufd {
@@ -67,11 +68,15 @@ impl AddressSpace for Iommufd {
         };
         // SAFETY: the kernel fills the structure, whose size it is told, and keeps no address of it.
         unsafe { bind_iommufd(device.as_raw_fd(), &mut bind) }.map_err(|why| match why {
-            nix::Error::EBUSY => Refusal::InUse { holders: refusal::holders(sysfs, &node), node: node.clone() },
-            nix::Error::EPERM => Refusal::system(
-                "binding it without interrupt remapping (only with iommufd.allow_unsafe_interrupts=1)",
-                why,
-            ),
+            nix::Error::EBUSY => Refusal::InUse { holders: Users::find(sysfs).of_node(&node), node: node.clone() },
+            // Who has the group is asked first, then the interrupts.
+            nix::Error::EPERM => match refusal::blockers(sysfs, group).unwrap_or_default() {
+                blockers if blockers.is_empty() => Refusal::system(
+                    "binding it without interrupt remapping (only with iommufd.allow_unsafe_interrupts=1)",
+                    why,
+                ),
+                blockers => Refusal::NotViable { group, blockers },
+            },
             why => Refusal::system("binding it to iommufd", why),
         })?;
         let mut attach = vfio_device_attach_iommufd_pt {
@@ -81,8 +86,10 @@ impl AddressSpace for Iommufd {
             pasid: 0,
         };
         // SAFETY: as above.
-        unsafe { attach_iommufd(device.as_raw_fd(), &mut attach) }
-            .map_err(|why| Refusal::system("attaching it to the address space of this process's cards", why))?;
+        unsafe { attach_iommufd(device.as_raw_fd(), &mut attach) }.map_err(|why| match why {
+            nix::Error::EADDRINUSE => Refusal::OutOfReach,
+            why => Refusal::system("attaching it to the address space of this process's cards", why),
+        })?;
         Ok(device)
     }
 

@@ -11,6 +11,7 @@
 //! them one by one where the kernel can.
 
 mod bar;
+mod capability;
 mod container;
 mod faults;
 mod function;
@@ -21,6 +22,7 @@ mod msix;
 mod refusal;
 mod sys;
 mod type1;
+mod users;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -30,9 +32,10 @@ use gannet_mempool::dma::DmaMapper;
 
 pub use bar::Bar;
 pub use container::VfioContainer;
-pub use refusal::{Blocker, Holder, Refusal};
+pub use refusal::{Blocker, Refusal, blockers};
+pub use users::{Holder, Users};
 
-use crate::pci::{self, BusMaster, COMMAND, COMMAND_MEMORY, PciId};
+use crate::pci::{self, BusMaster, PciId};
 use crate::sysfs::{PciAddress, Sysfs};
 use crate::{Condition, Device, DmaFault, Error, Result};
 use container::AddressSpace;
@@ -50,7 +53,7 @@ pub struct VfioDevice {
 }
 
 impl VfioDevice {
-    /// Opens the card at `address`, in the container of this process ([`VfioContainer::shared`]). The kernel resets it; memory space is on, bus
+    /// Opens the card at `address`, in the container of this process ([`VfioContainer::shared`]). The kernel tries to reset it; memory space is on, bus
     /// mastering off.
     ///
     /// # Errors
@@ -58,7 +61,7 @@ impl VfioDevice {
     pub fn open(address: PciAddress) -> Result<VfioDevice> {
         let sysfs = Sysfs::new();
         let found = sysfs.device(address)?;
-        let group = refusal::check(&sysfs, &found)?;
+        let group = refusal::check(&found)?;
         let function = VfioContainer::shared()
             .join(address, group, &sysfs)
             .and_then(|(file, membership)| Function::new(address, membership, file))
@@ -98,12 +101,6 @@ impl Device for VfioDevice {
     }
 
     fn config_write(&self, offset: u16, bytes: &[u8]) -> Result<()> {
-        // An access to a mapped BAR without memory space is a SIGBUS, so it stays on as long as there may be one.
-        let command = COMMAND.checked_sub(offset).and_then(|index| bytes.get(usize::from(index)));
-        if command.is_some_and(|command| command & COMMAND_MEMORY as u8 == 0) {
-            let reason = "memory space cannot be switched off while the device is open".into();
-            return Err(Error::Config { device: self.name().into(), offset, reason });
-        }
         self.function.config_write(offset, bytes)
     }
 

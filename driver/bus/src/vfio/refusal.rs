@@ -1,12 +1,13 @@
 //! Why a card cannot be had through VFIO, and what mends it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::users::{Holder, Users};
 use crate::sysfs::{PciAddress, PciDevice, Sysfs};
 use crate::{Error, Result};
 
@@ -45,8 +46,33 @@ pub enum Refusal {
         /// Who blocks it.
         blockers: Vec<Blocker>,
     },
+    /// This process has it open, and a card has one driver.
+    #[error("this process has it open already: name each card once")]
+    AlreadyOpen,
+    /// Memory is mapped where this card's IOMMU does not reach.
+    #[error(
+        "memory of this process is mapped at addresses that its IOMMU does not reach: open all cards before mapping memory"
+    )]
+    OutOfReach,
+    /// A BAR that is there, but not for mapping.
+    #[error(
+        "BAR {index} cannot be mapped: it has I/O ports, or it is smaller than a page and shares one with another BAR"
+    )]
+    Unmappable {
+        /// Its number.
+        index: u8,
+    },
+    /// vfio-pci has the card, but there is no file to open it through.
+    #[error(
+        "{} is not there, although {DRIVER} has the card: a container must be given it (`docker run --device {}`), and the kernel must \
+         have it (CONFIG_VFIO_GROUP and CONFIG_VFIO_CONTAINER)", node.display(), node.display()
+    )]
+    NoNode {
+        /// The file that is missing.
+        node: PathBuf,
+    },
     /// The VFIO modules are not loaded.
-    #[error("{}: {source}: `sudo modprobe vfio-pci` loads VFIO; a container must be given the file", node.display())]
+    #[error("{}: {source}: `sudo modprobe vfio-pci` loads VFIO", node.display())]
     NoModule {
         /// The file that is missing.
         node: PathBuf,
@@ -59,6 +85,15 @@ pub enum Refusal {
          SUBSYSTEM==\"vfio\", OWNER=\"your user name\"", node.display(), node.display()
     )]
     Permission {
+        /// The file.
+        node: PathBuf,
+    },
+    /// The kernel keeps this process from the file, whoever owns it.
+    #[error(
+        "the kernel lets nobody in this control group open {}: allow it (`docker run --device {}`, DeviceAllow= in a systemd unit)",
+        node.display(), node.display()
+    )]
+    Forbidden {
         /// The file.
         node: PathBuf,
     },
@@ -97,29 +132,14 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocker {
     /// The device.
-    pub address: PciAddress,
+    pub device: PciDevice,
     /// Its driver.
     pub driver: String,
 }
 
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.address, self.driver)
-    }
-}
-
-/// A process that has a file open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// Its number.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} ({})", self.pid, self.name)
+        write!(f, "{} ({})", self.device.address(), self.driver)
     }
 }
 
@@ -139,34 +159,40 @@ fn by(holders: &[Holder]) -> String {
 }
 
 /// Whether VFIO can open the device, as far as the kernel's files tell, and the group that it is in.
-pub(super) fn check(sysfs: &Sysfs, device: &PciDevice) -> Result<u32> {
+pub(super) fn check(device: &PciDevice) -> Result<u32> {
     let refused = |refusal| Error::Vfio { device: super::name(device.address()), refusal };
     let group = device.iommu_group()?.ok_or(refused(Refusal::NoIommu))?;
     let driver = device.driver()?;
     if driver.as_deref() != Some(DRIVER) {
         return Err(refused(Refusal::NotBound { address: device.address(), driver }));
     }
-    let blockers = blockers(sysfs, group)?;
-    if !blockers.is_empty() {
-        return Err(refused(Refusal::NotViable { group, blockers }));
-    }
     Ok(group)
 }
 
-/// Members of the group that the kernel uses. Bridges do not count: they do no DMA of their own.
-pub(super) fn blockers(sysfs: &Sysfs, group: u32) -> Result<Vec<Blocker>> {
-    /// Base class and sub-class of a PCI-to-PCI bridge.
-    const BRIDGE: u32 = 0x0604;
+/// Members of an IOMMU group whose drivers keep it from being used through VFIO, as far as their names tell: the kernel has the last word when
+/// the group is opened.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn blockers(sysfs: &Sysfs, group: u32) -> Result<Vec<Blocker>> {
     let mut blockers = Vec::new();
-    for member in sysfs.group_members(group)?.iter().filter(|member| member.class() >> 8 != BRIDGE) {
-        match member.driver()? {
-            Some(driver) if ![DRIVER, "pci-stub"].contains(&driver.as_str()) => {
-                blockers.push(Blocker { address: member.address(), driver });
-            }
+    for device in sysfs.group_members(group)?.into_iter().filter(|device| !is_bridge(device)) {
+        match device.driver()? {
+            Some(driver) if !leaves_dma_alone(&driver) => blockers.push(Blocker { device, driver }),
             _ => {}
         }
     }
     Ok(blockers)
+}
+
+/// Bridges to PCI (0x0604) and to CardBus (0x0607) do no DMA of their own.
+fn is_bridge(device: &PciDevice) -> bool {
+    [0x0604, 0x0607].contains(&(device.class() >> 8))
+}
+
+/// Drivers that do no DMA with their device (the kernel's `driver_managed_dma`): the port driver, the stub, and those that hand it to programs.
+fn leaves_dma_alone(driver: &str) -> bool {
+    ["pcieport", "pci-stub"].contains(&driver) || driver.contains("vfio")
 }
 
 /// Opens one of VFIO's files. A process that has been killed has its cards until the kernel has reset them: so one that takes
@@ -183,30 +209,16 @@ pub(super) fn open(node: &Path, sysfs: &Sysfs) -> Result<File, Refusal> {
     }
 }
 
-/// Why one of VFIO's files cannot be opened.
+/// Why one of VFIO's files cannot be opened. The card is bound, so the modules are there.
 pub(super) fn cannot_open(node: PathBuf, why: io::Error, sysfs: &Sysfs) -> Refusal {
     match why.raw_os_error() {
-        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Refusal::NoModule { node, source: why },
-        Some(libc::EACCES | libc::EPERM) => Refusal::Permission { node },
-        Some(libc::EBUSY) => Refusal::InUse { holders: holders(sysfs, &node), node },
+        Some(libc::ENOENT) => Refusal::NoNode { node },
+        Some(libc::ENODEV | libc::ENXIO) => Refusal::NoModule { node, source: why },
+        Some(libc::EACCES) => Refusal::Permission { node },
+        Some(libc::EPERM) => Refusal::Forbidden { node },
+        Some(libc::EBUSY) => Refusal::InUse { holders: Users::find(sysfs).of_node(&node), node },
         _ => Refusal::system(format!("opening {}", node.display()), why),
     }
-}
-
-/// Processes that have `node` open, as far as this user may look.
-pub(super) fn holders(sysfs: &Sysfs, node: &Path) -> Vec<Holder> {
-    let Ok(processes) = fs::read_dir(sysfs.path("/proc")) else { return Vec::new() };
-    let holder = |process: fs::DirEntry| {
-        let pid = process.file_name().to_str()?.parse().ok()?;
-        let mut files = fs::read_dir(process.path().join("fd")).ok()?;
-        files.any(|file| file.is_ok_and(|file| fs::read_link(file.path()).is_ok_and(|target| target == node))).then(
-            || {
-                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                Holder { pid, name: name.trim_end().into() }
-            },
-        )
-    };
-    processes.flatten().filter_map(holder).collect()
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ pub(super) fn interrupt_count(device: BorrowedFd<'_>, index: u32) -> io::Result<
     Ok(info.count)
 }
 
-/// Connects the first interrupts of a kind with these eventfds. None of them: disables the kind.
+/// Connects the first interrupts of a kind with these eventfds. None of them: disables the kind. All are connected, or none.
 pub(super) fn set_interrupts(device: BorrowedFd<'_>, index: u32, signals: &[BorrowedFd<'_>]) -> io::Result<()> {
     let data = if signals.is_empty() { VFIO_IRQ_SET_DATA_NONE } else { VFIO_IRQ_SET_DATA_EVENTFD };
     let argsz = size_of::<vfio_irq_set>() + size_of_val(signals);
@@ -139,8 +139,18 @@ pub(super) fn set_interrupts(device: BorrowedFd<'_>, index: u32, signals: &[Borr
     words.extend(signals.iter().map(|signal| signal.as_raw_fd() as u32));
     // SAFETY: `words` is a `vfio_irq_set` (five words) with one descriptor number a signal behind it; the kernel reads `argsz` bytes, which is
     // its length.
-    unsafe { call::set_irqs(device.as_raw_fd(), words.as_ptr().cast()) }?;
-    Ok(())
+    let left = unsafe { call::set_irqs(device.as_raw_fd(), words.as_ptr().cast()) }?;
+    all_connected(left, signals.len())
+}
+
+/// The kernel's answer to [`set_interrupts`], if it is no error: 0, or how many it could have given. It has given none then.
+fn all_connected(left: c_int, asked: usize) -> io::Result<()> {
+    match left {
+        0 => Ok(()),
+        _ => Err(io::Error::other(format!(
+            "the machine has only {left} of {asked} interrupt vectors left: use fewer queues, or poll"
+        ))),
+    }
 }
 
 /// Asks with a structure that begins with its size (`argsz`) and gets it back together with the capabilities that the kernel has put behind it.
@@ -242,6 +252,13 @@ mod tests {
         assert_eq!(answer.capability(24, 1), None, "a chain that bites its tail");
         answer.0[48..52].copy_from_slice(&1000_u32.to_ne_bytes());
         assert_eq!(answer.pairs(40).count(), 2, "more pairs than there are bytes");
+    }
+
+    #[test]
+    fn fewer_vectors_than_asked_for_are_none() {
+        assert!(all_connected(0, 4).is_ok());
+        let why = all_connected(3, 4).expect_err("nothing is connected").to_string();
+        assert!(why.contains("only 3 of 4") && why.contains("use fewer queues, or poll"), "{why}");
     }
 
     #[test]

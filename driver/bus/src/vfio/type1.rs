@@ -58,8 +58,10 @@ impl Type1 {
             let blockers = refusal::blockers(sysfs, group).unwrap_or_default();
             return Err(Refusal::NotViable { group, blockers });
         }
-        sys::attach_group(file.as_fd(), self.fd()).map_err(|why| {
-            Refusal::system(format!("adding IOMMU group {group} to the container of this process's cards"), why)
+        sys::attach_group(file.as_fd(), self.fd()).map_err(|why| match why.raw_os_error() {
+            // With its first group the container gets an IOMMU; another group's must reach what is mapped.
+            Some(libc::EINVAL) if !self.groups.is_empty() => Refusal::OutOfReach,
+            _ => Refusal::system(format!("adding IOMMU group {group} to the container of this process's cards"), why),
         })?;
         if self.groups.is_empty() {
             sys::set_type1v2(self.fd()).map_err(|why| match why.raw_os_error() {
@@ -88,13 +90,7 @@ impl AddressSpace for Type1 {
         let device = sys::open_device(member.file.as_fd(), &address.to_string());
         device.map_err(|why| {
             self.remove(group);
-            match why.raw_os_error() {
-                Some(libc::EAGAIN) => Refusal::system("opening it while it is being reset (try again)", why),
-                Some(libc::EACCES) => {
-                    Refusal::system("opening a virtual function whose physical function wants a token", why)
-                }
-                _ => Refusal::system("opening it in its IOMMU group", why),
-            }
+            not_opened(why, group, sysfs)
         })
     }
 
@@ -124,6 +120,21 @@ impl AddressSpace for Type1 {
 
     fn mappings_left(&self) -> Option<u32> {
         sys::iommu_info(self.fd()).ok()?.mappings_left
+    }
+}
+
+/// Why the kernel opens the group and not the card.
+fn not_opened(why: io::Error, group: u32, sysfs: &Sysfs) -> Refusal {
+    match why.raw_os_error() {
+        Some(libc::EAGAIN) => Refusal::system("opening it while it is being reset (try again)", why),
+        Some(libc::EACCES) => Refusal::system("opening a virtual function whose physical function wants a token", why),
+        // These two where iommufd stands in for the container: only there is the IOMMU asked this late.
+        Some(libc::EPERM) => Refusal::NoInterruptRemapping,
+        Some(libc::EBUSY) => {
+            Refusal::NotViable { group, blockers: refusal::blockers(sysfs, group).unwrap_or_default() }
+        }
+        Some(libc::EINVAL) => Refusal::system("enabling it (has a BAR no address? `dmesg | tail` may say)", why),
+        _ => Refusal::system("opening it in its IOMMU group", why),
     }
 }
 

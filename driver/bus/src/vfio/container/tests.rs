@@ -11,6 +11,8 @@ use super::*;
 #[derive(Default)]
 struct Iommu {
     spaces: usize,
+    /// How often a card was opened.
+    opened: usize,
     mapped: BTreeMap<u64, usize>,
     /// Errors that calls of `map` and `unmap` answer with.
     refuse_map: Option<i32>,
@@ -33,7 +35,10 @@ impl AddressSpace for Space {
     fn add(&mut self, _: PciAddress, group: u32, _: &Sysfs) -> Result<File, Refusal> {
         match group {
             13 => Err(Refusal::NoInterruptRemapping),
-            _ => Ok(tempfile::tempfile().expect("a file")),
+            _ => {
+                iommu(|iommu| iommu.opened += 1);
+                Ok(tempfile::tempfile().expect("a file"))
+            }
         }
     }
 
@@ -84,8 +89,10 @@ fn container() -> Arc<VfioContainer> {
     }))
 }
 
+/// The card of this group: each has one.
 fn card(container: &Arc<VfioContainer>, group: u32) -> Result<(File, Membership), Refusal> {
-    container.join("01:00.0".parse().expect("an address"), group, &Sysfs::new())
+    let address = PciAddress { domain: 0, bus: group as u8, device: 0, function: 0 };
+    container.join(address, group, &Sysfs::new())
 }
 
 fn region() -> Arc<Region> {
@@ -147,7 +154,7 @@ fn a_card_that_is_refused_leaves_nothing_behind() {
     assert_eq!(iommu(|iommu| iommu.spaces), 0);
     let _one = card(&container, 1).expect("a card");
     assert!(card(&container, 13).is_err());
-    assert_eq!((iommu(|iommu| iommu.spaces), container.lock().cards), (1, 1), "the first card's space stays");
+    assert_eq!((iommu(|iommu| iommu.spaces), container.lock().cards.len()), (1, 1), "the first card's space stays");
 }
 
 #[test]
@@ -159,7 +166,32 @@ fn memory_in_use_that_cannot_be_mapped_again_refuses_the_card() {
     iommu(|iommu| iommu.refuse_map = Some(libc::ENOMEM));
     let why = card(&container, 1).expect_err("the mapping").to_string();
     assert!(why.starts_with("mapping the memory that is in use: "), "{why}");
-    assert_eq!((iommu(|iommu| iommu.spaces), container.lock().cards), (0, 0));
+    assert_eq!((iommu(|iommu| iommu.spaces), container.lock().cards.len()), (0, 0));
+}
+
+#[test]
+fn memory_beyond_a_card_s_reach_refuses_the_card() {
+    let container = container();
+    let one = card(&container, 1).expect("a card");
+    let _mapping = DmaMapping::new(container.clone(), region()).expect("a mapping");
+    drop(one);
+    iommu(|iommu| iommu.refuse_map = Some(libc::EINVAL));
+    let why = card(&container, 2).expect_err("the mapping").to_string();
+    assert!(why.contains("open all cards before"), "{why}");
+}
+
+#[test]
+fn a_card_is_opened_once() {
+    let container = container();
+    let one = card(&container, 1).expect("a card");
+    let why = card(&container, 1).expect_err("it is open").to_string();
+    assert!(why.starts_with("this process has it open already"), "{why}");
+    assert_eq!((iommu(|iommu| iommu.opened), container.lock().cards.len()), (1, 1), "the IOMMU was not asked");
+    let two = card(&container, 2).expect("another card");
+    drop(one);
+    let _again = card(&container, 1).expect("it was closed");
+    drop(two);
+    assert!(card(&container, 1).is_err(), "open again");
 }
 
 #[test]
@@ -172,8 +204,9 @@ fn memory_that_stays_mapped_is_kept_until_all_cards_are_closed() {
     iommu(|iommu| iommu.refuse_unmap = Some(libc::EIO));
     drop(mapping);
     assert_eq!(Arc::strong_count(&memory), 2, "a card may reach it");
-    let again = DmaMapping::new(container.clone(), memory.clone()).expect("it is mapped still");
-    assert_eq!(again.iova(), iova);
+    let again = DmaMapping::new(container.clone(), memory.clone()).expect("a mapping of its own");
+    assert_ne!(again.iova(), iova, "whether the first is there still is not known");
+    assert!(iommu(|iommu| iommu.mapped.contains_key(&again.iova().0)));
     drop(again);
     drop(one);
     assert_eq!(Arc::strong_count(&memory), 1);
@@ -204,4 +237,11 @@ fn a_mapping_that_is_refused_names_the_limit_and_takes_no_address() {
     assert!(text.contains("LimitMEMLOCK=65536K"), "{text}");
     let text = no_room(&[0x1000..=0xFEDF_FFFF, 0xFEF0_0000..=(1 << 39) - 1]);
     assert!(text.contains("up to 0x7fffffffff (39 bits)"), "{text}");
+}
+
+#[test]
+fn a_process_that_may_lock_all_memory_is_not_told_of_the_limit() {
+    assert!(locks_without_limit("Name:\tl2fwd\nCapEff:\t000001ffffffffff\nCapBnd:\t0000000000000000\n"));
+    assert!(!locks_without_limit("Name:\tl2fwd\nCapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"));
+    assert!(!locks_without_limit(""));
 }

@@ -1,5 +1,6 @@
 //! Trees as the kernel would show them on machines where a card cannot be had.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
@@ -31,7 +32,7 @@ fn tree() -> (tempfile::TempDir, Sysfs) {
 }
 
 fn check_card(sysfs: &Sysfs) -> Result<u32> {
-    check(sysfs, &sysfs.device(CARD.parse()?)?)
+    check(&sysfs.device(CARD.parse()?)?)
 }
 
 fn text(sysfs: &Sysfs) -> String {
@@ -76,14 +77,20 @@ fn members_that_block_the_group_are_named_and_others_are_not() {
     add(&sysfs, CARD, "0x020000", Some("vfio-pci"), Some(7));
     add(&sysfs, NEIGHBOUR, "0x020000", Some("ixgbe"), Some(7));
     add(&sysfs, "0000:00:01.0", "0x060400", Some("pcieport"), Some(7));
+    add(&sysfs, "0000:00:02.0", "0x060700", Some("yenta_cardbus"), Some(7));
+    add(&sysfs, "0000:00:03.0", "0x088000", Some("pcieport"), Some(7));
     add(&sysfs, "0000:01:00.2", "0x020000", None, Some(7));
     add(&sysfs, "0000:01:00.3", "0x020000", Some("vfio-pci"), Some(7));
-    let driver = "ixgbe".into();
-    let blocker = Blocker { address: NEIGHBOUR.parse().expect("an address"), driver };
-    assert_eq!(blockers(&sysfs, 7).expect("readable"), [blocker]);
-    let expected =
-        "pci:0000:01:00.0: IOMMU group 7 can only be had as a whole, and the kernel uses 0000:01:00.1 (ixgbe): ";
-    assert!(text(&sysfs).starts_with(expected), "{}", text(&sysfs));
+    add(&sysfs, "0000:01:00.4", "0x020000", Some("mlx5_vfio_pci"), Some(7));
+    add(&sysfs, "0000:01:00.5", "0x020000", Some("pci-stub"), Some(7));
+    add(&sysfs, "0000:00:00.0", "0x060000", Some("skl_uncore"), Some(7));
+    let blockers = blockers(&sysfs, 7).expect("readable");
+    let names: Vec<String> = blockers.iter().map(Blocker::to_string).collect();
+    assert_eq!(names, ["0000:00:00.0 (skl_uncore)", "0000:01:00.1 (ixgbe)"], "a host bridge counts");
+    assert_eq!(check_card(&sysfs).expect("the kernel has the last word"), 7);
+    let refusal = Refusal::NotViable { group: 7, blockers: blockers[1..].to_vec() }.to_string();
+    let expected = "IOMMU group 7 can only be had as a whole, and the kernel uses 0000:01:00.1 (ixgbe): ";
+    assert!(refusal.starts_with(expected), "{refusal}");
 }
 
 #[test]
@@ -98,12 +105,12 @@ fn the_process_that_has_a_group_is_named() {
         symlink(file, process.join("fd/3")).expect("a link");
     }
     fs::create_dir_all(sysfs.path("/proc/sys")).expect("a folder");
-    let holders = holders(&sysfs, Path::new("/dev/vfio/7"));
+    let holders = Users::find(&sysfs).of_node(Path::new("/dev/vfio/7"));
     assert_eq!(holders, [Holder { pid: 4711, name: "testpmd".into() }]);
     let refusal = Refusal::InUse { node: "/dev/vfio/7".into(), holders };
     assert_eq!(
         refusal.to_string(),
-        "/dev/vfio/7 is in use by process 4711 (testpmd): a group belongs to one process at a time"
+        "/dev/vfio/7 is in use by testpmd (pid 4711): a group belongs to one process at a time"
     );
 }
 
@@ -116,6 +123,7 @@ fn a_file_that_cannot_be_opened_says_what_mends_it() {
     assert!(text(libc::EACCES).contains("SUBSYSTEM==\"vfio\", OWNER="), "{}", text(libc::EACCES));
     assert!(text(libc::EBUSY).starts_with("/dev/vfio/7 is in use: "), "{}", text(libc::EBUSY));
     assert!(text(libc::EIO).contains("opening /dev/vfio/7: Input/output error"), "{}", text(libc::EIO));
-    let missing = open(Path::new("/dev/vfio/7"), &sysfs).expect_err("not there");
-    assert!(matches!(missing, Refusal::NoModule { .. }), "{missing}");
+    assert!(text(libc::EPERM).contains("docker run --device /dev/vfio/7"), "{}", text(libc::EPERM));
+    let missing = open(Path::new("/dev/vfio/7"), &sysfs).expect_err("not there").to_string();
+    assert!(missing.contains("a container must be given it") && !missing.contains("modprobe"), "{missing}");
 }
