@@ -277,7 +277,29 @@ const BROKEN: &[Broken] = &[
         verdict: "warning",
         remedy: "taskset -pc 0,1",
     },
+    Broken {
+        how: "the link of an 82574 sleeps",
+        breaks: |machine| an_82574(machine, ["0", "1"]),
+        complaint: (CARD, "aspm"),
+        verdict: "warning",
+        remedy: "echo 0 | sudo tee /sys/bus/pci/devices/0000:01:00.0/link/l1_aspm",
+    },
+    Broken {
+        how: "the link of an 82574 sleeps in two ways",
+        breaks: |machine| an_82574(machine, ["1", "1"]),
+        complaint: (CARD, "aspm"),
+        verdict: "warning",
+        remedy: "link/l0s_aspm /sys/bus/pci/devices/0000:01:00.0/link/l1_aspm",
+    },
 ];
+
+/// Makes the card an 82574, with the states of its link that save power on or off: L0s, L1.
+fn an_82574(machine: &Machine, states: [&str; 2]) {
+    machine.write(&format!("/sys/bus/pci/devices/{CARD}/device"), "0x10d3");
+    for (state, on) in ["l0s", "l1"].into_iter().zip(states) {
+        machine.write(&format!("/sys/bus/pci/devices/{CARD}/link/{state}_aspm"), on);
+    }
+}
 
 /// The kernel makes no groups then, and so no card is with vfio-pci.
 fn no_iommu(machine: &Machine) {
@@ -354,6 +376,24 @@ fn privileges_lift_limits() {
     machine.replace("/proc/self/status", ids[0], ids[1]);
     machine.replace("/proc/self/status", "CapEff:\t0000000000000000", "CapEff:\t000001ffffffffff");
     assert_eq!(complaints(&machine.json(&["doctor", CARD]).0), [[""; 4]; 0]);
+}
+
+#[test]
+fn the_link_matters_for_the_82574_only_and_where_the_kernel_shows_it() {
+    let verdict = |machine: &Machine| {
+        let (report, status) = machine.json(&["doctor", CARD]);
+        assert_eq!((status, complaints(&report)), (Some(0), vec![]));
+        let findings = report["sections"][1]["findings"].as_array().expect("the card's").clone();
+        findings.into_iter().find(|finding| finding["check"] == "aspm").map(|finding| finding["verdict"].clone())
+    };
+    let machine = Machine::ready();
+    an_82574(&machine, ["0", "0"]);
+    assert_eq!(verdict(&machine), Some("ok".into()));
+    machine.remove(&format!("/sys/bus/pci/devices/{CARD}/link"));
+    assert_eq!(verdict(&machine), Some("not-checked".into()));
+    an_82574(&machine, ["1", "1"]);
+    machine.write(&format!("/sys/bus/pci/devices/{CARD}/device"), "0x10fb");
+    assert_eq!(verdict(&machine), None);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use gannet::Pmd;
 use gannet_bus::sysfs::{PciAddress, PciDevice};
 
-use super::{Finding, after, machine};
+use super::{Finding, Verdict, after, machine};
 use crate::cards;
 use crate::driver_switch::VFIO_PCI;
 use crate::group;
@@ -20,6 +21,7 @@ const BINDING: &str = "binding";
 const ACCESS: &str = "access";
 const USE: &str = "use";
 const NUMA: &str = "numa";
+const ASPM: &str = "aspm";
 
 /// Makes all checks of a card.
 pub(super) fn findings(
@@ -47,7 +49,8 @@ pub(super) fn findings(
     let access = after(&[&binding], ACCESS, || access(host, &device))?;
     let usage = after(&[&binding], USE, || usage(host, users, &device))?;
     let numa = after(&[&card], NUMA, || numa(host, machine, &device))?;
-    Ok(vec![card, group, binding, access, usage, numa])
+    let aspm = aspm(host, &device);
+    Ok([card, group, binding, access, usage, numa].into_iter().chain(aspm).collect())
 }
 
 /// Whether Gannet has a driver for it.
@@ -158,4 +161,22 @@ fn numa(host: &Host, machine: &machine::Findings, device: &PciDevice) -> anyhow:
         return Ok(Finding::warning(NUMA, says, node.remedy()));
     }
     Ok(Finding::ok(NUMA, format!("node {number}")))
+}
+
+/// Whether the link stays awake, for the cards that lose PCIe completions when it does not (82574, errata).
+fn aspm(host: &Host, device: &PciDevice) -> Option<Finding> {
+    cards::known(device).filter(|known| known.driver == Pmd::E1000e)?;
+    let files = ["l0s_aspm", "l1_aspm"].map(|state| format!("/sys/bus/pci/devices/{}/link/{state}", device.address()));
+    let shown: Vec<(&String, String)> = files.iter().filter_map(|file| Some((file, host.text(file)?))).collect();
+    if shown.is_empty() {
+        // A kernel without the control, a link without the states, or a virtual machine.
+        let says = "not checked: the kernel does not show whether the link saves power";
+        return Some(Finding { verdict: Verdict::NotChecked, ..Finding::ok(ASPM, says) });
+    }
+    let on: Vec<&str> = shown.iter().filter(|(_, state)| state != "0").map(|(file, _)| file.as_str()).collect();
+    if on.is_empty() {
+        return Some(Finding::ok(ASPM, "off"));
+    }
+    let says = "the link saves power, and this card loses completions then: it hangs";
+    Some(Finding::warning(ASPM, says, format!("echo 0 | sudo tee {}", on.join(" "))))
 }
