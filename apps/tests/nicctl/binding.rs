@@ -96,23 +96,37 @@ fn the_rest_of_the_group_is_named() {
 }
 
 #[test]
-fn the_default_route_is_spared() {
-    let machine = machine();
-    machine.default_route("eth7");
-    for command in ["bind", "unbind"] {
-        machine.refuses(&[command, CARD], &[CARD, "default route (eth7)", "--force"]);
-        assert_eq!(driver(&machine, CARD).as_deref(), Some("ixgbe"));
+fn what_the_machine_s_network_needs_is_spared() {
+    type Prepare = fn(&Machine);
+    let cases: [(Prepare, &str); 5] = [
+        (|machine| machine.default_route("eth7"), "default route (eth7)"),
+        (|machine| machine.route("eth7"), "route to 192.0.2.0/24 (eth7)"),
+        (|machine| machine.folder("/sys/class/net/eth7/upper_ovs-system"), "part of ovs-system (eth7)"),
+        (|machine| machine.remove("/proc/net/route"), "/proc/net/route is unreadable"),
+        (|machine| machine.folder("/proc/net/ipv6_route"), "/proc/net/ipv6_route is unreadable"),
+    ];
+    for (prepare, why) in cases {
+        let machine = machine();
+        prepare(&machine);
+        for command in ["bind", "unbind"] {
+            machine.refuses(&[command, CARD], &[CARD, why, "--force"]);
+            assert_eq!(driver(&machine, CARD).as_deref(), Some("ixgbe"));
+        }
+        assert_eq!(machine.table(&["bind", "--force", CARD]), "0000:01:00.0  ixgbe -> vfio-pci\n", "{why}");
     }
-    assert_eq!(machine.table(&["bind", "--force", CARD]), "0000:01:00.0  ixgbe -> vfio-pci\n");
 }
 
 #[test]
 fn a_refusal_leaves_all_cards_as_they_were() {
     let machine = machine();
     machine.device(SECOND, "0x10fb", ETHERNET).driver(SECOND, Some("ixgbe")).group(SECOND, 8);
-    machine.write(&format!("/sys/bus/pci/devices/{SECOND}/sriov_numvfs"), "4");
-    machine.refuses(&["bind", CARD, SECOND], &[SECOND, "4 virtual functions", "echo 0 | sudo tee"]);
-    assert_eq!(driver(&machine, CARD).as_deref(), Some("ixgbe"));
+    for (functions, says) in [("4", "4 virtual functions"), ("many", "\"many\" is no number")] {
+        machine.write(&format!("/sys/bus/pci/devices/{SECOND}/sriov_numvfs"), functions);
+        for command in [&["bind", CARD, SECOND][..], &["unbind", CARD, SECOND], &["unbind", "--force", CARD, SECOND]] {
+            machine.refuses(command, &[SECOND, says, "sriov_numvfs"]);
+            assert_eq!(driver(&machine, CARD).as_deref(), Some("ixgbe"));
+        }
+    }
 }
 
 #[test]
@@ -138,6 +152,9 @@ fn a_card_in_use_is_not_taken_away() {
         machine.refuses(command, &["in use by l2fwd (pid 4711)", "kill 4711"]);
     }
     assert_eq!(driver(&machine, CARD).as_deref(), Some("vfio-pci"));
+    // The kernel waits for the program, and shows the card without a driver meanwhile.
+    machine.driver(CARD, None);
+    machine.refuses(&["restore"], &["in use by l2fwd (pid 4711)"]);
 }
 
 #[test]
@@ -165,11 +182,17 @@ fn a_kernel_that_does_not_answer_is_not_waited_for_without_end() {
 }
 
 #[test]
-fn a_driver_that_is_gone_is_named() {
+fn a_driver_that_is_gone_is_named_and_keeps_no_other_card_from_going_back() {
     let machine = machine();
-    machine.table(&["bind", CARD]);
-    machine.remove("/sys/bus/pci/drivers/ixgbe");
-    machine.refuses(&["restore"], &["driver ixgbe is not loaded", "sudo modprobe ixgbe"]);
+    machine.device(SECOND, "0x10c9", ETHERNET).driver(SECOND, Some("igb")).group(SECOND, 8);
+    machine.remove("/sys/bus/pci/drivers/igb");
+    machine.kernel_driver("igb");
+    machine.table(&["bind", CARD, SECOND]);
+    machine.remove("/sys/bus/pci/drivers/igb");
+    let Outcome { status, stdout, stderr } = machine.nicctl(&["restore"]);
+    assert_eq!(stdout, "0000:01:00.0  vfio-pci -> ixgbe\n0000:01:00.1  stays with vfio-pci\n", "{stderr}");
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("0000:01:00.1: its driver igb is not loaded: sudo modprobe igb"), "{stderr}");
 }
 
 #[test]
@@ -188,8 +211,30 @@ fn a_damaged_state_file_and_another_nicctl_are_said() {
     machine.write(STATE, "{");
     machine.refuses(&["restore"], &[STATE, "damaged: remove it"]);
     machine.write(STATE, "{}");
-    let other = std::fs::File::open(machine.path(STATE)).expect("it is there");
+    let other = std::fs::File::open(machine.path("/run/gannet/nicctl.lock")).expect("it is there");
     other.lock().expect("nobody has it");
     machine.refuses(&["bind", CARD], &["another nicctl is at work"]);
     assert_eq!(driver(&machine, CARD).as_deref(), Some("ixgbe"));
+}
+
+#[test]
+fn the_state_file_is_replaced_as_a_whole() {
+    let machine = machine();
+    machine.write(STATE, "{}");
+    let old = machine.path("/run/gannet/old");
+    std::fs::hard_link(machine.path(STATE), &old).expect("a link");
+    machine.table(&["bind", CARD]);
+    assert_eq!(machine.read("/run/gannet/old"), "{}", "what a reader has open stays whole");
+    assert!(machine.read(STATE).contains("ixgbe"));
+    assert!(!machine.path("/run/gannet/nicctl.new").exists());
+}
+
+#[test]
+fn what_was_moved_is_reported_though_the_rest_of_the_group_cannot_be_read() {
+    let machine = machine();
+    machine.folder(&format!("/sys/kernel/iommu_groups/7/devices/{SECOND}"));
+    machine.write(&format!("/sys/bus/pci/devices/{SECOND}/vendor"), "nonsense");
+    let Outcome { status, stdout, stderr } = machine.nicctl(&["bind", CARD]);
+    assert_eq!((status, stdout.as_str()), (Some(2), "0000:01:00.0  ixgbe -> vfio-pci\n"), "{stderr}");
+    assert!(stderr.contains("0000:01:00.1/vendor"), "{stderr}");
 }

@@ -66,7 +66,7 @@ const BROKEN: &[Broken] = &[
         },
         complaint: (MACHINE, "iommu"),
         verdict: "missing",
-        remedy: "s/iommu=off//",
+        remedy: r"/^GRUB_CMDLINE_LINUX/s/\biommu=off\b//",
     },
     Broken {
         how: "no interrupt remapping",
@@ -354,6 +354,18 @@ fn each_broken_thing_is_the_only_complaint() {
         assert!(its_remedy.contains(remedy), "{how}: {its_remedy}");
         assert_eq!(status, Some(if *verdict == "missing" { 1 } else { 0 }), "{how}");
         assert_eq!(report["ready"], (*verdict != "missing"), "{how}");
+    }
+}
+
+#[test]
+fn interrupt_remapping_is_judged_where_the_kernel_tells_of_it() {
+    let machine = Machine::ready();
+    machine.replace("/proc/interrupts", "IR-PCI", "PCI");
+    for (unit, complains) in [("dmar0", true), ("ivhd0", true), ("virtio0", false), ("smmu3.0x2b400000", false)] {
+        machine.remove("/sys/class/iommu");
+        machine.folder(&format!("/sys/class/iommu/{unit}"));
+        let found = complaints(&machine.json(&["doctor", CARD]).0);
+        assert_eq!(found.iter().any(|complaint| complaint[1] == "interrupt remapping"), complains, "{unit}");
     }
 }
 

@@ -73,30 +73,36 @@ fn links() {
 }
 
 #[test]
-fn default_routes_of_both_kinds_and_through_interfaces_above() {
-    let ipv6 = |flags: &str| {
+fn what_the_machine_s_network_needs() {
+    let ipv6 = |destination: &str, length: &str| {
         let zeros = "0".repeat(32);
-        format!("{zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 00000001 00000000 {flags} eth7")
+        format!("{destination} {length} {zeros} 00 {zeros} 00000100 00000001 00000000 00000001     eth7")
     };
     let shown = |prepare: &dyn Fn(&Machine)| {
         let machine = Machine::with_kernel_card();
         prepare(&machine);
-        machine.json(&["list"]).0["cards"][0]["default_route"].clone()
+        machine.json(&["list"]).0["cards"][0]["needed_for"].clone()
     };
     assert_eq!(shown(&|_| {}), json!(null));
-    assert_eq!(shown(&|machine| machine.default_route("eth7")), json!("eth7"));
+    assert_eq!(shown(&|machine| machine.default_route("eth7")), json!("default route (eth7)"));
     assert_eq!(shown(&|machine| machine.default_route("eth70")), json!(null));
-    assert_eq!(shown(&|machine| machine.write("/proc/net/ipv6_route", &ipv6("00000003"))), json!("eth7"));
-    // A route that rejects, as the kernel has one where there is no other.
-    assert_eq!(shown(&|machine| machine.write("/proc/net/ipv6_route", &ipv6("00200200"))), json!(null));
-    let bridged = |machine: &Machine| {
-        machine.folder("/sys/class/net/eth7/upper_bond0");
-        machine.folder("/sys/class/net/bond0/upper_br0");
-        // Links of the kernel may go in circles.
-        machine.folder("/sys/class/net/bond0/upper_eth7");
-        machine.default_route("br0");
-    };
-    assert_eq!(shown(&bridged), json!("br0"));
+    assert_eq!(shown(&|machine| machine.route("eth7")), json!("route to 192.0.2.0/24 (eth7)"));
+    assert_eq!(shown(&|machine| machine.write("/proc/net/route", "eth7 ? ?")), json!("a route (eth7)"));
+    assert_eq!(
+        shown(&|machine| machine.folder("/sys/class/net/eth7/upper_bond0")),
+        json!("part of bond0 (eth7)"),
+        "whatever the bond has"
+    );
+    for (destination, length, expected) in [
+        ("00000000000000000000000000000000", "00", json!("default route (eth7)")),
+        ("20010db8000000000000000000000000", "20", json!("route to 2001:db8::/32 (eth7)")),
+        ("fe800000000000000000000000000000", "40", json!(null)),
+        ("ff000000000000000000000000000000", "08", json!(null)),
+        ("nonsense", "08", json!("a route (eth7)")),
+    ] {
+        let line = ipv6(destination, length);
+        assert_eq!(shown(&|machine| machine.write("/proc/net/ipv6_route", &line)), expected, "{line}");
+    }
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub(crate) struct Machine {
 /// Ethernet controllers.
 pub(crate) const ETHERNET: &str = "0x020000";
 
+/// The head of the kernel's table of IPv4 routes.
+const ROUTES: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
+
 impl Machine {
     /// One without anything.
     pub(crate) fn empty() -> Machine {
@@ -54,6 +57,7 @@ impl Machine {
             ),
             ("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N"),
             ("/sys/devices/system/cpu/online", "0-3"),
+            ("/proc/net/route", ROUTES),
             ("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance"),
             ("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "performance"),
             ("/dev/vfio/vfio", ""),
@@ -172,36 +176,46 @@ impl Machine {
         symlink(node, self.path(&format!("/proc/{pid}/fd/5"))).expect("a link");
     }
 
-    /// An IPv4 default route.
+    /// An IPv4 default route, and the one to the network of its gateway.
     pub(crate) fn default_route(&self, interface: &str) {
-        let header = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
+        self.route(interface);
+        let routes = self.read("/proc/net/route");
+        self.write(
+            "/proc/net/route",
+            &format!("{routes}\n{interface}\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0"),
+        );
+    }
+
+    /// An IPv4 route to 192.0.2.0/24, the only one.
+    pub(crate) fn route(&self, interface: &str) {
         let local = format!("{interface}\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0");
-        let default = format!("{interface}\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0");
-        self.write("/proc/net/route", &format!("{header}\n{local}\n{default}"));
+        self.write("/proc/net/route", &format!("{ROUTES}\n{local}"));
     }
 
     /// Starts a kernel that moves devices between these drivers. ixgbe takes a device by itself (`drivers_probe`).
     pub(crate) fn kernel(&self, drivers: &[&str]) {
+        drivers.iter().for_each(|driver| self.kernel_driver(driver));
         let devices = self.path("/sys/bus/pci/devices");
-        for &driver in drivers {
-            let folder = self.path("/sys/bus/pci/drivers").join(driver);
-            fs::create_dir_all(&folder).expect("a folder");
-            let (name, at) = (driver.to_owned(), devices.clone());
-            on_write(&folder.join("bind"), move |address| {
-                let device = at.join(address);
-                let only = fs::read_to_string(device.join("driver_override")).expect("a file");
-                // As in the kernel: a driver takes what it knows, vfio-pci what it is told to.
-                let fits = if name == "vfio-pci" { only == "vfio-pci\n" } else { only.trim().is_empty() };
-                if fits && !device.join("driver").is_symlink() {
-                    set_driver(&device, Some(&name));
-                }
-            });
-            let at = devices.clone();
-            on_write(&folder.join("unbind"), move |address| set_driver(&at.join(address), None));
-        }
         on_write(&self.path("/sys/bus/pci/drivers_probe"), move |address| {
             set_driver(&devices.join(address), Some("ixgbe"));
         });
+    }
+
+    /// Another driver of that kernel.
+    pub(crate) fn kernel_driver(&self, driver: &str) {
+        let (devices, folder) = (self.path("/sys/bus/pci/devices"), self.path("/sys/bus/pci/drivers").join(driver));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (name, at) = (driver.to_owned(), devices.clone());
+        on_write(&folder.join("bind"), move |address| {
+            let device = at.join(address);
+            let only = fs::read_to_string(device.join("driver_override")).expect("a file");
+            // As in the kernel: a driver takes what it knows, vfio-pci what it is told to.
+            let fits = if name == "vfio-pci" { only == "vfio-pci\n" } else { only.trim().is_empty() };
+            if fits && !device.join("driver").is_symlink() {
+                set_driver(&device, Some(&name));
+            }
+        });
+        on_write(&folder.join("unbind"), move |address| set_driver(&devices.join(address), None));
     }
 }
 

@@ -175,6 +175,10 @@ fn reopen(devices: Vec<VfioDevice>, cards: &[String]) -> Result<()> {
     let device = VfioDevice::open(cards[0].parse()?)?;
     let again = DmaMapping::new(device.dma(), region)?;
     check("memory has kept its address", again.iova() == mapping.iova())?;
+    let bar = device.bar(0)?;
+    let twice = VfioDevice::open(cards[0].parse()?).err().ok_or("not so: a card is opened once")?;
+    println!("opened twice: {twice}");
+    check("registers answer after that", bar.read(STATUS) != u32::MAX)?;
     let mut command = [0];
     device.config_read(pci::COMMAND, &mut command)?;
     check("DMA is off after opening", u16::from(command[0]) & pci::COMMAND_BUS_MASTER == 0)?;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Parser, Subcommand};
 use gannet_bus::sysfs::PciAddress;
 
+use crate::driver_switch;
+
 /// Network cards for Gannet: which there are, whether the host is ready, to vfio-pci and back, registers and counters.
 ///
 /// Exit status: 0 if it is done, 1 if the host is not ready (doctor), 2 if it could not be done.
@@ -47,7 +49,7 @@ pub(crate) enum Command {
         /// Cards, as in 0000:01:00.0 or 01:00.0.
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<PciAddress>,
-        /// Take even the card of the default route: the machine may lose its network.
+        /// Take even a card that the machine's network needs.
         #[arg(long)]
         force: bool,
     },
@@ -56,7 +58,7 @@ pub(crate) enum Command {
         /// Devices, as in 0000:01:00.0 or 01:00.0.
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<PciAddress>,
-        /// Take even the card of the default route, or a device that is no network card: the machine may lose its network or its disk.
+        /// Take even a card that the machine's network needs, or a device that is no network card: it may be the machine's disk.
         #[arg(long)]
         force: bool,
     },
@@ -79,6 +81,9 @@ pub(crate) enum Command {
         /// A card, as in 0000:01:00.0 or 01:00.0.
         address: PciAddress,
     },
+    /// Write to a file of the kernel, and exit with the number of the error: nicctl starts itself so, where the kernel may keep a writer.
+    #[command(name = driver_switch::KERNEL_WRITE, hide = true)]
+    KernelWrite { file: PathBuf, text: String },
 }
 
 /// Whether a card is taken that the machine may need.

@@ -1,11 +1,14 @@
 //! Moving a device between the kernel's drivers, by writing to the kernel's files.
 //!
-//! The kernel works while it is written to, and some drivers take seconds to let go. All waits here are bounded.
+//! The kernel works while it is written to, and some drivers take seconds to let go, or never do while somebody has the device. All waits here
+//! are bounded: another process writes, and is left behind. (A thread would not do: a process whose thread is in the kernel's hands cannot
+//! end, nor give up its locks.)
 
+use std::env;
 use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::mpsc;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,10 +20,15 @@ use crate::host::{Host, refused};
 /// The driver through which user space has a card.
 pub(crate) const VFIO_PCI: &str = "vfio-pci";
 
+/// The command of this program that writes: [`kernel_write`].
+pub(crate) const KERNEL_WRITE: &str = "kernel-write";
+
 /// Longest wait for the kernel. Letting go of a card with many queues takes it about a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for a driver that nobody has promised.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+/// Error number of Linux for a write that ended otherwise.
+const EIO: i32 = 5;
 /// How often to look whether it has finished.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -97,22 +105,35 @@ fn attach(host: &Host, device: &PciDevice, driver: &str) -> anyhow::Result<()> {
     wait(device, &format!("for {driver} to take it"), |now| now == Some(driver))
 }
 
-/// Writes to a file of the kernel, on a thread of its own: the kernel may keep it for as long as somebody has the device.
+/// Writes to a file of the kernel, through a process of its own.
 fn write(host: &Host, file: String, text: &str) -> anyhow::Result<()> {
-    let path: PathBuf = host.sysfs.path(&file);
-    let text = text.to_owned();
-    let (done, finished) = mpsc::channel();
-    thread::spawn(move || {
-        let written = File::options().write(true).truncate(true).open(&path);
-        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
-        // Nobody may wait any more.
-        let _ = done.send(written);
-    });
-    match finished.recv_timeout(PATIENCE) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(why)) => Err(refused(file, &why)),
-        Err(_) => Err(too_late(&format!("to take what is written to {file}"))),
+    let mut command = Command::new(env::current_exe().context("finding this program")?);
+    command.arg(KERNEL_WRITE).arg(host.sysfs.path(&file)).arg(text);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut writer = command.spawn().with_context(|| format!("starting a process that writes to {file}"))?;
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let Some(status) = writer.try_wait()? else {
+            thread::sleep(TICK);
+            continue;
+        };
+        return match status.code() {
+            Some(0) => Ok(()),
+            Some(number) => Err(refused(file, &io::Error::from_raw_os_error(number))),
+            None => bail!("{file}: the process that writes to it has ended ({status})"),
+        };
     }
+    // It ends when the kernel has done with it, be that never.
+    let _ = writer.kill();
+    Err(too_late(&format!("to take what is written to {file}")))
+}
+
+/// Writes `text` to `file`, for as long as that takes. The exit status is the number of the error, 0 if there is none.
+pub(crate) fn kernel_write(file: &Path, text: &str) -> ExitCode {
+    let opened = File::options().write(true).truncate(true).open(file);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    let number = written.map_or_else(|why| why.raw_os_error().unwrap_or(EIO), |()| 0);
+    ExitCode::from(u8::try_from(number).unwrap_or(EIO as u8))
 }
 
 /// Waits until the device's driver is what it shall be.

@@ -1,14 +1,15 @@
 //! `list`: the network cards of the machine.
 
 use gannet_bus::sysfs::PciDevice;
+use gannet_bus::vfio::Users;
 use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::cards;
 use crate::host::Host;
-use crate::routes::default_route;
+use crate::process::Process;
+use crate::routes;
 use crate::table;
-use crate::vfio_users::{Process, VfioUsers};
 
 /// A card, as the list shows it.
 #[derive(Debug, Serialize)]
@@ -22,8 +23,8 @@ struct Card {
     iommu_group: Option<u32>,
     numa_node: Option<u32>,
     interfaces: Vec<Interface>,
-    /// The interface through which it carries the machine's default route.
-    default_route: Option<String>,
+    /// What of the machine's network needs it.
+    needed_for: Option<String>,
     /// Programs that have it through VFIO.
     processes: Vec<Process>,
 }
@@ -43,7 +44,7 @@ struct Interface {
 /// # Errors
 /// The kernel's files cannot be read.
 pub(crate) fn run(host: &Host) -> anyhow::Result<Answer> {
-    let users = VfioUsers::find(host);
+    let users = Users::find(&host.sysfs);
     let cards = host.network_cards()?;
     let cards = cards.iter().map(|device| look(host, &users, device)).collect::<anyhow::Result<Vec<Card>>>()?;
     let table = if cards.is_empty() {
@@ -55,7 +56,7 @@ pub(crate) fn run(host: &Host) -> anyhow::Result<Answer> {
     Ok(Answer::fine(table, serde_json::json!({ "cards": cards })))
 }
 
-fn look(host: &Host, users: &VfioUsers, device: &PciDevice) -> anyhow::Result<Card> {
+fn look(host: &Host, users: &Users, device: &PciDevice) -> anyhow::Result<Card> {
     let known = cards::known(device);
     Ok(Card {
         address: device.address().to_string(),
@@ -66,8 +67,8 @@ fn look(host: &Host, users: &VfioUsers, device: &PciDevice) -> anyhow::Result<Ca
         iommu_group: device.iommu_group()?,
         numa_node: device.numa_node()?,
         interfaces: device.interfaces()?.into_iter().map(|name| interface(host, name)).collect(),
-        default_route: default_route(host, device)?,
-        processes: users.of(host, device)?,
+        needed_for: routes::need(host, device)?.map(|need| need.to_string()),
+        processes: Process::all_of(users, device)?,
     })
 }
 
@@ -96,7 +97,7 @@ impl Card {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         let list = |items: Vec<String>| or_dash(Some(items.join(", ")).filter(|text| !text.is_empty()));
         let mut used_by: Vec<String> = self.processes.iter().map(Process::to_string).collect();
-        used_by.extend(self.default_route.iter().map(|interface| format!("default route ({interface})")));
+        used_by.extend(self.needed_for.clone());
         // Without an interface nobody tells whether there is a link.
         let links: Vec<String> = self.interfaces.iter().map(Interface::link).collect();
         let link = if links.is_empty() { "?".into() } else { links.join(", ") };

@@ -15,12 +15,12 @@ mod group;
 mod host;
 mod list;
 mod memory;
+mod process;
 mod regs;
 mod routes;
 mod state;
 mod stats;
 mod table;
-mod vfio_users;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Restore { addresses } => bind::restore(&host, addresses),
         Command::Regs { card, names } => regs::run(&host, card, names),
         Command::Stats { address } => stats::run(&host, *address),
+        Command::KernelWrite { file, text } => return driver_switch::kernel_write(file, text),
     };
     // Nobody may listen any more: no reason to panic.
     match answer {

@@ -1,22 +1,24 @@
 //! Which kernel driver each card was taken from: a file that `restore` reads.
 //!
-//! It lies in `/run`, which a restart empties: after one the kernel's drivers have their cards again.
+//! It lies in `/run`, which a restart empties: after one the kernel's drivers have their cards again. It is replaced as a whole, so it is never
+//! half written; what keeps two `nicctl` apart is therefore a lock on a file beside it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use gannet_bus::sysfs::PciAddress;
 
 use crate::host::{Host, refused};
 
-/// The file, in our hands alone while this lives.
+/// What the file says, in our hands alone while this lives.
 #[derive(Debug)]
 pub(crate) struct State {
     path: PathBuf,
-    file: File,
+    /// Locked as long as it is open.
+    _lock: File,
     /// Kernel drivers by address of the card; `None` for one that had none.
     drivers: BTreeMap<String, Option<String>>,
 }
@@ -28,21 +30,15 @@ impl State {
     /// Not root; another `nicctl` has it; somebody else wrote to it.
     pub(crate) fn open(host: &Host) -> anyhow::Result<State> {
         let path = host.sysfs.path("/run/gannet/nicctl.json");
-        let folder = path.parent().unwrap_or(&path);
-        let made = fs::create_dir_all(folder);
-        let opened =
-            made.and_then(|()| File::options().read(true).write(true).create(true).truncate(false).open(&path));
-        let mut file = opened.map_err(|why| refused(&path, &why))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("another nicctl is at work: wait until it has ended"),
-            Err(TryLockError::Error(why)) => return Err(refused(&path, &why)),
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text).with_context(|| format!("reading {}", path.display()))?;
-        let drivers = if text.is_empty() { Ok(BTreeMap::new()) } else { serde_json::from_str(&text) };
-        let drivers = drivers.with_context(|| format!("{} is damaged: remove it", path.display()))?;
-        Ok(State { path, file, drivers })
+        let lock = lock(&path.with_extension("lock"))?;
+        let drivers = match fs::read_to_string(&path) {
+            Ok(text) => {
+                serde_json::from_str(&text).with_context(|| format!("{} is damaged: remove it", path.display()))?
+            }
+            Err(why) if why.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(why) => return Err(refused(&path, &why)),
+        };
+        Ok(State { path, _lock: lock, drivers })
     }
 
     /// The kernel driver that the card was taken from, if it had one.
@@ -78,10 +74,23 @@ impl State {
         }
     }
 
-    fn save(&mut self) -> anyhow::Result<()> {
+    fn save(&self) -> anyhow::Result<()> {
         let text = serde_json::to_vec_pretty(&self.drivers)?;
-        let file = &mut self.file;
-        let saved = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text));
+        let new = self.path.with_extension("new");
+        let saved = fs::write(&new, &text).and_then(|()| fs::rename(&new, &self.path));
         saved.with_context(|| format!("writing {}", self.path.display()))
+    }
+}
+
+/// Makes the file if it is not there, and keeps others from it.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let folder = path.parent().unwrap_or(path);
+    let opened =
+        fs::create_dir_all(folder).and_then(|()| File::options().write(true).create(true).truncate(false).open(path));
+    let file = opened.map_err(|why| refused(path, &why))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another nicctl is at work: wait until it has ended"),
+        Err(TryLockError::Error(why)) => Err(refused(path, &why)),
     }
 }

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use gannet_bus::sysfs::PciAddress;
+use gannet_bus::vfio::Users;
 use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::driver_switch::VFIO_PCI;
 use crate::host::Host;
+use crate::process::Process;
 use crate::table;
-use crate::vfio_users::{Process, VfioUsers};
 
 /// A network interface and its counters.
 #[derive(Debug, Serialize)]
@@ -28,8 +29,8 @@ struct Interface {
 pub(crate) fn run(host: &Host, address: PciAddress) -> anyhow::Result<Answer> {
     let device = host.sysfs.device(address)?;
     let driver = device.driver()?;
-    let users = VfioUsers::find(host);
-    let processes = users.of(host, &device)?;
+    let users = Users::find(&host.sysfs);
+    let processes = Process::all_of(&users, &device)?;
     let names = device.interfaces()?;
     let interfaces: Vec<Interface> = names.into_iter().map(|name| counters(host, name)).collect();
     let table = if !interfaces.is_empty() {
@@ -43,7 +44,7 @@ pub(crate) fn run(host: &Host, address: PciAddress) -> anyhow::Result<Answer> {
         )
     } else {
         let who = match driver.as_deref() {
-            Some(VFIO_PCI) if users.some_hidden => "no program of yours uses it (root sees those of others)",
+            Some(VFIO_PCI) if users.some_hidden() => "no program of yours uses it (root sees those of others)",
             Some(VFIO_PCI) => "no program uses it",
             Some(_) => "its kernel driver has made no network interface of it",
             None => "it has no driver",

@@ -57,7 +57,7 @@ impl VfioDevice {
     /// mastering off.
     ///
     /// # Errors
-    /// [`Error::NoDevice`]; [`Error::Vfio`] with what stands in the way; configuration space that cannot be written.
+    /// [`Error::NoDevice`]; [`Error::Vfio`] with what stands in the way, this process itself if it has the card open; configuration space that cannot be written.
     pub fn open(address: PciAddress) -> Result<VfioDevice> {
         let sysfs = Sysfs::new();
         let found = sysfs.device(address)?;

@@ -209,7 +209,7 @@ pub(super) fn open(node: &Path, sysfs: &Sysfs) -> Result<File, Refusal> {
     }
 }
 
-/// Why one of VFIO's files cannot be opened. The card is bound, so the modules are there.
+/// Why one of VFIO's files cannot be opened. vfio-pci has the card, so a file that is missing is not for want of a module.
 pub(super) fn cannot_open(node: PathBuf, why: io::Error, sysfs: &Sysfs) -> Refusal {
     match why.raw_os_error() {
         Some(libc::ENOENT) => Refusal::NoNode { node },

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use gannet::Pmd;
 use gannet_bus::sysfs::{PciAddress, PciDevice};
+use gannet_bus::vfio::{Blocker, Users};
 
 use super::{Finding, Verdict, after, machine};
 use crate::cards;
@@ -12,8 +13,7 @@ use crate::driver_switch::VFIO_PCI;
 use crate::group;
 use crate::host::Host;
 use crate::memory::{self, NEEDED_MIB, parse_list};
-use crate::routes::default_route;
-use crate::vfio_users::VfioUsers;
+use crate::routes;
 
 const CARD: &str = "card";
 const GROUP: &str = "iommu group";
@@ -27,7 +27,7 @@ const ASPM: &str = "aspm";
 pub(super) fn findings(
     host: &Host,
     machine: &machine::Findings,
-    users: &VfioUsers,
+    users: &Users,
     address: PciAddress,
 ) -> anyhow::Result<Vec<Finding>> {
     let device = match host.sysfs.device(address) {
@@ -47,7 +47,7 @@ pub(super) fn findings(
     }
     let binding = after(&needs, BINDING, || binding(host, &device))?;
     let access = after(&[&binding], ACCESS, || access(host, &device))?;
-    let usage = after(&[&binding], USE, || usage(host, users, &device))?;
+    let usage = after(&[&binding], USE, || usage(users, &device))?;
     let numa = after(&[&card], NUMA, || numa(host, machine, &device))?;
     let aspm = aspm(host, &device);
     Ok([card, group, binding, access, usage, numa].into_iter().chain(aspm).collect())
@@ -77,9 +77,9 @@ fn group(host: &Host, device: &PciDevice) -> anyhow::Result<Finding> {
     if blockers.is_empty() {
         return Ok(Finding::ok(GROUP, format!("{number}, nothing else in the way")));
     }
-    let names = blockers.iter().map(|blocker| format!("{} ({})", blocker.device.address(), blocker.driver));
-    let says = format!("{number} has others with drivers of the kernel: {}", names.collect::<Vec<_>>().join(", "));
-    let remedy: Vec<String> = blockers.iter().map(group::Blocker::remedy).collect();
+    let names: Vec<String> = blockers.iter().map(Blocker::to_string).collect();
+    let says = format!("{number} has others with drivers of the kernel: {}", names.join(", "));
+    let remedy: Vec<String> = blockers.iter().map(group::remedy).collect();
     Ok(Finding::missing(GROUP, says, remedy.join("; ")))
 }
 
@@ -90,10 +90,10 @@ fn binding(host: &Host, device: &PciDevice) -> anyhow::Result<Finding> {
         return Ok(Finding::ok(BINDING, VFIO_PCI));
     }
     let says = driver.map_or_else(|| "it has no driver".into(), |driver| format!("it is with the kernel's {driver}"));
-    Ok(match default_route(host, device)? {
+    Ok(match routes::need(host, device)? {
         None => Finding::missing(BINDING, says, format!("sudo nicctl bind {address}")),
-        Some(interface) => {
-            let says = format!("{says} and carries the machine's default route ({interface})");
+        Some(need) => {
+            let says = format!("{says}, and the machine's network needs it: {need}");
             let remedy = format!("better another card; if it must be this one: sudo nicctl bind --force {address}");
             Finding::missing(BINDING, says, remedy)
         }
@@ -132,10 +132,10 @@ fn may_open(host: &Host, mode: u32, owner: u32, group: u32) -> bool {
     bits & 0o6 == 0o6
 }
 
-fn usage(host: &Host, users: &VfioUsers, device: &PciDevice) -> anyhow::Result<Finding> {
-    Ok(match users.of(host, device)?.first() {
+fn usage(users: &Users, device: &PciDevice) -> anyhow::Result<Finding> {
+    Ok(match users.of(device)?.first() {
         Some(process) => Finding::missing(USE, format!("in use by {process}"), format!("kill {}", process.pid)),
-        None if users.some_hidden => Finding::ok(USE, "no program of yours uses it (root sees those of others)"),
+        None if users.some_hidden() => Finding::ok(USE, "no program of yours uses it (root sees those of others)"),
         None => Finding::ok(USE, "no program uses it"),
     })
 }

@@ -14,6 +14,9 @@ const HUGE_PAGES: &str = "huge pages";
 const CORES: &str = "isolated cores";
 const GOVERNOR: &str = "governor";
 
+/// IOMMUs of the machine.
+const UNITS: &str = "/sys/class/iommu";
+
 /// CAP_IPC_LOCK of the kernel's `capability.h`: locks as much memory as it wants.
 const CAP_IPC_LOCK: u32 = 14;
 
@@ -52,7 +55,7 @@ fn add_kernel_argument(argument: &str) -> String {
 }
 
 fn iommu(host: &Host) -> Finding {
-    let units = host.names("/sys/class/iommu");
+    let units = host.names(UNITS);
     if !units.is_empty() {
         return Finding::ok(IOMMU, units.join(", "));
     }
@@ -60,7 +63,9 @@ fn iommu(host: &Host) -> Finding {
     let switches_off =
         |argument: &&String| ["intel_iommu=off", "amd_iommu=off", "iommu=off"].contains(&argument.as_str());
     if let Some(off) = arguments.iter().find(switches_off) {
-        let remedy = format!("sudo sed -i 's/{off}//' /etc/default/grub && sudo update-grub && sudo reboot");
+        let remedy = format!(
+            r"sudo sed -i '/^GRUB_CMDLINE_LINUX/s/\b{off}\b//' /etc/default/grub && sudo update-grub && sudo reboot"
+        );
         return Finding::missing(IOMMU, format!("the kernel argument {off} switches it off"), remedy);
     }
     let cpu = host.text("/proc/cpuinfo").unwrap_or_default();
@@ -80,6 +85,11 @@ fn iommu(host: &Host) -> Finding {
 
 /// Without it a card could send any interrupt to the CPU, so VFIO refuses (SET_IOMMU: EPERM).
 fn interrupt_remapping(host: &Host) -> Finding {
+    // Other IOMMUs (virtio, Arm's) do it in ways of their own, which the kernel does not tell of.
+    let told = |unit: &String| unit.starts_with("dmar") || unit.starts_with("ivhd");
+    if !host.names(UNITS).iter().any(told) {
+        return Finding::ok(REMAPPING, "not told by this kind of IOMMU");
+    }
     // The names of remapped interrupt controllers start with "IR-".
     if host.text("/proc/interrupts").unwrap_or_default().contains(" IR-") {
         return Finding::ok(REMAPPING, "on");

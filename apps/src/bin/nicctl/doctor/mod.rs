@@ -9,13 +9,13 @@ mod machine;
 use std::fmt;
 
 use gannet_bus::sysfs::{PciAddress, PciDevice};
+use gannet_bus::vfio::Users;
 use serde::Serialize;
 
 use crate::answer::{Answer, Status};
 use crate::cards;
 use crate::driver_switch::VFIO_PCI;
 use crate::host::Host;
-use crate::vfio_users::VfioUsers;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -109,7 +109,7 @@ struct Section {
 /// # Errors
 /// The kernel's files cannot be read.
 pub(crate) fn run(host: &Host, addresses: &[PciAddress]) -> anyhow::Result<Answer> {
-    let users = VfioUsers::find(host);
+    let users = Users::find(&host.sysfs);
     let addresses = if addresses.is_empty() { candidates(host)? } else { addresses.to_vec() };
     let devices: Vec<PciDevice> = addresses.iter().filter_map(|&address| host.sysfs.device(address).ok()).collect();
     let machine = machine::Findings::of(host, &devices)?;
