@@ -102,7 +102,7 @@ fn choose<'a>(driver: Pmd, names: &[String]) -> anyhow::Result<Vec<Wanted<'a>>> 
     names.iter().map(|name| find(registers, name)).collect()
 }
 
-/// The register that is meant by "RDT" or "rdt[3]".
+/// The register that is meant by `RDT` or `rdt[3]`.
 fn find<'a>(registers: &'a [Named], text: &str) -> anyhow::Result<Wanted<'a>> {
     let (name, index) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
         Some((name, index)) => (name, Some(index)),
