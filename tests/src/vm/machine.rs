@@ -236,6 +236,12 @@ impl Vm {
     pub fn console(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
     }
+
+    /// Whether an emulated processor has slept on when its timer had run out, as they do on busy hosts. The guest's kernel says so.
+    pub fn has_lost_its_timer(&self) -> bool {
+        let signs = ["Possible timer handling issue", "timer wakeup didn't happen"];
+        self.console().is_ok_and(|text| signs.iter().any(|sign| text.contains(sign)))
+    }
 }
 
 /// QEMU, which ends with this value or this program.

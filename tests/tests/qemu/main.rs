@@ -64,7 +64,7 @@ fn shared(
     card: Card,
     name: &str,
     reason: Option<String>,
-    test: impl FnOnce(&mut Vm) -> Result<()> + Send + 'static,
+    test: impl Fn(&mut Vm) -> Result<()> + Send + 'static,
 ) -> Trial {
     let bench = bench.clone();
     trial(&format!("{card}::{name}"), reason, move || expect(bench.with(card, test)))
