@@ -105,7 +105,8 @@ fn a_signal_at_any_moment_ends_with_a_whole_report() {
     for delay_ms in [40, 80, 120, 160] {
         let mut program = Endless::start(&["--json"], Stdio::null());
         thread::sleep(Duration::from_millis(delay_ms));
-        program.signal(Signal::SIGINT);
+        // Not SIGINT, which a shell ignores for programs in the background until they catch it.
+        program.signal(Signal::SIGTERM);
         match program.status() {
             Some(0) => Report::parse(&program.stdout()).assert_clean(),
             // So early, on a slow machine, that nobody caught it yet.
@@ -116,7 +117,7 @@ fn a_signal_at_any_moment_ends_with_a_whole_report() {
 }
 
 #[test]
-fn ctrl_c_ends_the_wait_for_a_named_pipe() {
+fn a_signal_ends_the_wait_for_a_named_pipe() {
     let folder = tempfile::tempdir().expect("a folder");
     let pipe = folder.path().join("pipe");
     mkfifo(&pipe, Mode::S_IRWXU).expect("a named pipe");
@@ -134,7 +135,7 @@ fn ctrl_c_ends_the_wait_for_a_named_pipe() {
     {
         thread::sleep(Duration::from_millis(5));
     }
-    program.signal(Signal::SIGINT);
+    program.signal(Signal::SIGTERM);
     assert_eq!(program.status(), None, "ended by the signal");
 }
 
