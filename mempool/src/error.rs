@@ -45,6 +45,14 @@ pub enum Error {
         /// The most there can be at once.
         max: usize,
     },
+    /// All account numbers are taken.
+    #[error(
+        "{max} accounts exist already, or are gone with packets still out: drop one and its packets, or let tenants share one"
+    )]
+    TooManyAccounts {
+        /// The most there can be at once.
+        max: usize,
+    },
     /// The memory cannot be reached by the device.
     #[error("mapping {bytes} bytes for {device}: {reason}")]
     DmaMap {

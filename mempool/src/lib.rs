@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod account;
 mod burst;
 mod cache;
 mod error;
@@ -32,6 +33,7 @@ pub mod buffers;
 pub mod dma;
 pub mod region;
 
+pub use account::{Account, AccountUsage, OverLimit, accounts};
 pub use burst::{Burst, MAX_BURST};
 pub use cache::CacheStats;
 pub use error::{Error, Result};
