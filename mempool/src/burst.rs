@@ -16,6 +16,7 @@ use std::ptr;
 
 use crate::packet::Packet;
 use crate::pool;
+use crate::registry::Reason;
 use crate::slot;
 use crate::table;
 
@@ -86,22 +87,29 @@ impl Burst {
         let first = slots[0].slot();
         let difference = slots.iter().fold(0, |difference, packet| difference | packet.slot() ^ first);
         if slot::same_pool(difference) {
-            // SAFETY: the packets own their buffers, all of `first`'s pool; forgotten below, so each comes home once. A burst is no
-            // longer than MAX_GIVE.
+            let from = slots.as_ptr();
+            // First: should a release of foreign memory panic, no packet has two owners.
+            self.take_front(count);
+            // SAFETY: the packets own their buffers, all of `first`'s pool, noted all or none; forgotten above, so each comes home once.
+            // A burst is no longer than MAX_GIVE.
             unsafe {
-                let from = slots.as_ptr();
                 pool::give(table::entry(first), count, |space| {
                     for at in 0..count {
                         space.add(at).write((*from.add(at)).slot());
                     }
                 });
             }
-            self.take_front(count);
         } else {
             while let Some(packet) = self.pop_front() {
                 drop(packet);
             }
         }
+    }
+
+    /// Drops all packets and counts why.
+    pub fn drop_with(&mut self, reason: &'static Reason) {
+        reason.count(self.len() as u64);
+        self.clear();
     }
 
     /// Moves the packets to the start of the array.

@@ -23,12 +23,32 @@ use crate::thread::MAX_THREADS;
 #[repr(C, align(128))] // two lines: the adjacent-line prefetcher couples them
 struct Header {
     len: AtomicU32,
-    capacity: u32,
+    amounts: Amounts,
+    counters: Counters,
+}
+
+/// How much a cache holds and moves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amounts {
+    /// Most buffers in it.
+    pub(crate) capacity: u32,
+    /// Per cent of the capacity that a refill leaves in it.
+    pub(crate) refill: u8,
+    /// Per cent of its content that a flush gives away.
+    pub(crate) flush: u8,
+}
+
+/// What one thread has done with a pool. Buffers that went through its cache are all that it took or gave, less those that went
+/// around.
+#[derive(Debug, Default)]
+struct Counters {
     allocated: AtomicU64,
     freed: AtomicU64,
+    from_ring: AtomicU64,
+    to_ring: AtomicU64,
     refills: AtomicU64,
     flushes: AtomicU64,
-    failed: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// The cache of one thread in one pool: a header with the entries right behind it, so that its address is all that the way to an entry
@@ -50,10 +70,12 @@ unsafe impl Send for Caches {}
 unsafe impl Sync for Caches {}
 
 impl Caches {
-    pub(crate) fn new(capacity: u32) -> Result<Caches> {
+    pub(crate) fn new(amounts: Amounts) -> Result<Caches> {
+        let capacity = amounts.capacity;
         let stride = size_of::<Header>() + capacity as usize * size_of::<u32>();
         let stride = stride.next_multiple_of(align_of::<Header>());
-        let layout = Layout::from_size_align(stride * MAX_THREADS, align_of::<Header>())
+        // One more, for the counters of all that have none.
+        let layout = Layout::from_size_align(stride * (MAX_THREADS + 1), align_of::<Header>())
             .map_err(|_| Error::Invalid(format!("caches of {capacity} buffers")))?;
         // SAFETY: the size is not 0.
         let block = NonNull::new(unsafe { alloc::alloc_zeroed(layout) })
@@ -61,14 +83,14 @@ impl Caches {
         let caches = Caches { block, layout };
         for cache in caches.iter() {
             // SAFETY: all zeroes is a valid header; nobody else knows of it yet.
-            unsafe { (*cache.0.as_ptr()).capacity = capacity };
+            unsafe { (*cache.0.as_ptr()).amounts = amounts };
         }
         Ok(caches)
     }
 
     /// Bytes from one cache to the next.
     pub(crate) fn stride(&self) -> usize {
-        self.layout.size() / MAX_THREADS
+        self.layout.size() / (MAX_THREADS + 1)
     }
 
     /// The cache of thread 0.
@@ -77,8 +99,58 @@ impl Caches {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Cache> {
-        // SAFETY: the block is MAX_THREADS strides long.
-        (0..MAX_THREADS).map(|thread| unsafe { Cache::at(self.block, self.stride(), thread) })
+        (0..MAX_THREADS).filter_map(|thread| self.of(thread))
+    }
+
+    /// The cache of a thread, if that has one.
+    pub(crate) fn of(&self, thread: usize) -> Option<Cache> {
+        // SAFETY: the block is more than MAX_THREADS strides long.
+        (thread < MAX_THREADS).then(|| unsafe { Cache::at(self.block, self.stride(), thread) })
+    }
+
+    /// Where the thread with this cache, or one without, counts.
+    pub(crate) fn tally(&self, cache: Option<Cache>) -> Tally {
+        match cache {
+            Some(cache) => Tally { header: cache, add },
+            // SAFETY: the block is MAX_THREADS + 1 strides long.
+            None => Tally { header: unsafe { Cache::at(self.block, self.stride(), MAX_THREADS) }, add: add_shared },
+        }
+    }
+
+    /// What all threads have done.
+    pub(crate) fn stats(&self) -> PoolStats {
+        let mut sum = PoolStats::default();
+        for cache in self.iter().chain([self.tally(None).header]) {
+            sum += cache.stats();
+        }
+        sum
+    }
+}
+
+/// The counters of a thread, or those that threads without a cache share.
+pub(crate) struct Tally {
+    header: Cache,
+    add: fn(&AtomicU64, u64),
+}
+
+impl Tally {
+    /// Counts buffers taken from the ring, around the cache.
+    pub(crate) fn from_ring(&self, count: usize) {
+        let counters = &self.header.header().counters;
+        (self.add)(&counters.allocated, count as u64);
+        (self.add)(&counters.from_ring, count as u64);
+    }
+
+    /// Counts buffers given to the ring, around the cache.
+    pub(crate) fn to_ring(&self, count: usize) {
+        let counters = &self.header.header().counters;
+        (self.add)(&counters.freed, count as u64);
+        (self.add)(&counters.to_ring, count as u64);
+    }
+
+    /// Counts a refused allocation.
+    pub(crate) fn refused(&self) {
+        (self.add)(&self.header.header().counters.refused, 1);
     }
 }
 
@@ -89,29 +161,49 @@ impl Drop for Caches {
     }
 }
 
-/// Counters of one cache, or the sum over several.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CacheStats {
-    /// Buffers handed out.
+/// What has been done with a pool, by all threads together. The kernel's counterpart are the statistics of `page_pool`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PoolStats {
+    /// Buffers taken.
     pub allocated: u64,
-    /// Buffers taken back.
+    /// Of these, from the core's cache: the fast path.
+    pub alloc_fast: u64,
+    /// Of these, from the shared ring: the slow path.
+    pub alloc_slow: u64,
+    /// Times a cache was filled from the ring.
+    pub alloc_refills: u64,
+    /// Requests refused: none free, or none for this priority.
+    pub alloc_empty: u64,
+    /// Buffers that came home.
     pub freed: u64,
-    /// Times a cache was filled from the pool's ring.
-    pub refills: u64,
-    /// Times a cache gave its cold half to the pool's ring.
-    pub flushes: u64,
-    /// Allocations refused because the pool was empty.
-    pub failed: u64,
+    /// Of these, to the core's cache: the fast path.
+    pub recycle_cache: u64,
+    /// Of these, to the shared ring.
+    pub recycle_ring: u64,
+    /// Times a cache was full and gave of its cold end to the ring.
+    pub recycle_full: u64,
+    /// Buffers that came home on another core than the one they were taken on, as far as these do not make up for each other.
+    pub recycle_foreign: u64,
 }
 
-impl std::ops::AddAssign for CacheStats {
-    fn add_assign(&mut self, other: CacheStats) {
+impl std::ops::AddAssign for PoolStats {
+    fn add_assign(&mut self, other: PoolStats) {
         self.allocated += other.allocated;
+        self.alloc_fast += other.alloc_fast;
+        self.alloc_slow += other.alloc_slow;
+        self.alloc_refills += other.alloc_refills;
+        self.alloc_empty += other.alloc_empty;
         self.freed += other.freed;
-        self.refills += other.refills;
-        self.flushes += other.flushes;
-        self.failed += other.failed;
+        self.recycle_cache += other.recycle_cache;
+        self.recycle_ring += other.recycle_ring;
+        self.recycle_full += other.recycle_full;
+        self.recycle_foreign += other.recycle_foreign;
     }
+}
+
+/// Adds to a counter that several threads write.
+fn add_shared(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Ordering::Relaxed);
 }
 
 /// Adds to a counter that only this thread writes: no atomic read-modify-write needed.
@@ -142,19 +234,29 @@ impl Cache {
         self.header().len.load(Ordering::Acquire)
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
-        CacheStats {
-            allocated: self.header().allocated.load(Ordering::Relaxed),
-            freed: self.header().freed.load(Ordering::Relaxed),
-            refills: self.header().refills.load(Ordering::Relaxed),
-            flushes: self.header().flushes.load(Ordering::Relaxed),
-            failed: self.header().failed.load(Ordering::Relaxed),
+    fn stats(&self) -> PoolStats {
+        let counters = &self.header().counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (allocated, freed) = (read(&counters.allocated), read(&counters.freed));
+        let (from_ring, to_ring) = (read(&counters.from_ring), read(&counters.to_ring));
+        PoolStats {
+            allocated,
+            // Not read at one moment: the part may be ahead of the whole.
+            alloc_fast: allocated.saturating_sub(from_ring),
+            alloc_slow: from_ring,
+            alloc_refills: read(&counters.refills),
+            alloc_empty: read(&counters.refused),
+            freed,
+            recycle_cache: freed.saturating_sub(to_ring),
+            recycle_ring: to_ring,
+            recycle_full: read(&counters.flushes),
+            recycle_foreign: freed.saturating_sub(allocated),
         }
     }
 
     #[inline(always)]
     fn capacity(&self) -> usize {
-        self.header().capacity as usize
+        self.header().amounts.capacity as usize
     }
 
     #[inline(always)]
@@ -177,7 +279,7 @@ impl Cache {
         // SAFETY: entries[rest..len] lie inside, hold free buffers, and are touched by this thread only; `out` per contract.
         unsafe { copy_slots(self.entries().add(rest), out, count) };
         self.header().len.store(rest as u32, Ordering::Release);
-        add(&self.header().allocated, count as u64);
+        add(&self.header().counters.allocated, count as u64);
         true
     }
 
@@ -204,41 +306,44 @@ impl Cache {
     #[inline(always)]
     pub(crate) unsafe fn commit(self, count: usize) {
         let header = self.header();
-        add(&header.freed, count as u64);
+        add(&header.counters.freed, count as u64);
         let len = header.len.load(Ordering::Relaxed);
         header.len.store(len + count as u32, Ordering::Release);
     }
 
-    /// Fills the cache from `ring` so that `count` can be popped and half of it stays; as far as the ring can.
+    /// Fills the cache from `ring` so that `count` can be popped and the refill amount stays; as far as the ring can, and by `room` at
+    /// most.
     ///
     /// # Safety
     /// The caller is the cache's thread.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn refill(&self, ring: &Ring<u32>, count: usize) {
+    pub(crate) unsafe fn refill(&self, ring: &Ring<u32>, count: usize, room: usize) {
         let len = self.header().len.load(Ordering::Relaxed) as usize;
-        let wanted = (count + self.capacity() / 2).min(self.capacity()).saturating_sub(len);
+        let stays = self.capacity() * usize::from(self.header().amounts.refill) / 100;
+        let wanted = (count + stays).min(self.capacity()).saturating_sub(len).min(room);
         // SAFETY: entries[len..len + wanted] lie inside and hold nothing; only this thread touches them.
         let space = unsafe { std::slice::from_raw_parts_mut(self.entries().add(len), wanted) };
         let got = ring.dequeue_burst(space);
         if got > 0 {
-            add(&self.header().refills, 1);
+            add(&self.header().counters.refills, 1);
             self.header().len.store((len + got) as u32, Ordering::Release);
         }
     }
 
-    /// Gives the cold half to `ring`, so that at least half of the cache is room.
+    /// Gives the flush amount, from the cold end, to `ring`.
     ///
     /// # Safety
     /// The caller is the cache's thread and keeps the pool alive.
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn flush(&self, ring: &Ring<u32>) {
-        let count = self.header().len.load(Ordering::Relaxed).div_ceil(2);
+        let len = self.header().len.load(Ordering::Relaxed);
+        let count = (u64::from(len) * u64::from(self.header().amounts.flush)).div_ceil(100) as u32;
         if count > 0 {
             // SAFETY: as promised by the caller.
             unsafe { self.give_coldest(ring, count) };
-            add(&self.header().flushes, 1);
+            add(&self.header().counters.flushes, 1);
         }
     }
 
@@ -265,13 +370,6 @@ impl Cache {
             debug_assert!(fits);
             ptr::copy(self.entries().add(count as usize), self.entries(), keep as usize);
         }
-    }
-
-    /// Counts buffers that went around the cache, straight from or to the ring, and refused allocations.
-    pub(crate) fn count_bypass(&self, allocated: usize, freed: usize, failed: usize) {
-        add(&self.header().allocated, allocated as u64);
-        add(&self.header().freed, freed as u64);
-        add(&self.header().failed, failed as u64);
     }
 }
 
@@ -318,7 +416,7 @@ mod tests {
 
     /// A cache that holds 1, 2, 3... on top of each other, and a ring for what it gives.
     fn holding(count: u32, capacity: u32) -> (Caches, Cache, Ring<u32>) {
-        let caches = Caches::new(capacity).unwrap();
+        let caches = Caches::new(Amounts { capacity, refill: 50, flush: 50 }).unwrap();
         let cache = caches.iter().next().unwrap();
         // SAFETY: this test's thread alone has the cache; room is asked for before it is written.
         unsafe {
@@ -348,7 +446,7 @@ mod tests {
             let (_caches, cache, ring) = holding(count, 200);
             // SAFETY: this test's thread alone has the cache.
             unsafe { cache.flush(&ring) };
-            assert_eq!(cache.stats().flushes, 1);
+            assert_eq!(cache.stats().recycle_full, 1);
             assert!(content(&ring).into_iter().eq(1..=cold));
             assert!(pop_all(&cache).into_iter().eq(cold + 1..=count));
         }
@@ -362,7 +460,7 @@ mod tests {
             cache.flush(&ring);
             cache.flush_all(&ring);
         }
-        assert_eq!((cache.stats(), ring.len()), (CacheStats::default(), 0));
+        assert_eq!((cache.stats(), ring.len()), (PoolStats::default(), 0));
     }
 
     #[test]
@@ -373,9 +471,9 @@ mod tests {
             let (_caches, cache, ring) = holding(held, 64);
             assert!(ring.enqueue_bulk(&(100..100 + in_ring).collect::<Vec<_>>()));
             // SAFETY: this test's thread alone has the cache.
-            unsafe { cache.refill(&ring, wanted) };
+            unsafe { cache.refill(&ring, wanted, usize::MAX) };
             assert_eq!(cache.len(), held + got, "{held} held, {in_ring} in the ring");
-            assert_eq!(cache.stats().refills, u64::from(got > 0));
+            assert_eq!(cache.stats().alloc_refills, u64::from(got > 0));
             assert!(pop_all(&cache).into_iter().eq((1..=held).chain(100..100 + got)));
             assert_eq!(ring.len() as u32, in_ring - got);
         }

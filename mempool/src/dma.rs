@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::region::Region;
-use crate::slot::{self, MAX_POOLS};
+use crate::packet::Packet;
+use crate::slot::{self, POOL_NAMES};
 
 /// An address as a device sees it (I/O virtual address).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +75,7 @@ impl Drop for DmaMapping {
 /// It keeps the pools and their mappings alive, so that no number in it can come to mean another pool.
 #[derive(Clone)]
 pub struct DmaTable {
-    segments: Box<[Segment; MAX_POOLS + 1]>,
+    segments: Box<[Segment; POOL_NAMES]>,
     mapped: Vec<(Pool, Arc<DmaMapping>)>,
 }
 
@@ -88,7 +89,7 @@ struct Segment {
 impl DmaTable {
     /// A device that reaches no pool.
     pub fn new() -> DmaTable {
-        DmaTable { segments: Box::new([Segment { iova: 0, stride: 0 }; MAX_POOLS + 1]), mapped: Vec::new() }
+        DmaTable { segments: Box::new([Segment { iova: 0, stride: 0 }; POOL_NAMES]), mapped: Vec::new() }
     }
 
     /// Maps `pool` through `mapper`, unless the table has it already, and returns the IOVA of its first byte.
@@ -99,10 +100,18 @@ impl DmaTable {
         let segment = &mut self.segments[usize::from(pool.number())];
         if segment.stride == 0 {
             let mapping = DmaMapping::new(mapper.clone(), pool.region().clone())?;
-            *segment = Segment { iova: mapping.iova().0, stride: pool.stride().into() };
+            *segment = Segment { iova: mapping.iova().0, stride: pool.shared().granule().into() };
             self.mapped.push((pool.clone(), Arc::new(mapping)));
         }
         Ok(Iova(segment.iova))
+    }
+
+    /// Where the bytes of a packet with a note are for the device; `None` if it cannot reach them.
+    pub(crate) fn iova(&self, packet: &Packet) -> Option<u64> {
+        match packet.external() {
+            None => Some(self.reach().buffer(packet.slot() & !slot::NOTED)? + u64::from(packet.offset())),
+            Some((_memory, _start)) => None,
+        }
     }
 
     /// For the data path: what it needs, without a detour.
@@ -114,7 +123,7 @@ impl DmaTable {
 
 /// [`DmaTable`] as the data path sees it.
 #[derive(Clone, Copy)]
-pub(crate) struct Reach<'a>(&'a [Segment; MAX_POOLS + 1]);
+pub(crate) struct Reach<'a>(&'a [Segment; POOL_NAMES]);
 
 impl Reach<'_> {
     /// IOVA of the first byte of the buffer `slot`; `None` if the device cannot reach it.
@@ -135,4 +144,19 @@ impl fmt::Debug for DmaTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.mapped.iter().map(|(pool, mapping)| (pool.number(), mapping.iova()))).finish()
     }
+}
+
+/// stub
+#[derive(Debug, Clone)]
+pub struct External(Arc<Vec<u8>>);
+impl External {
+    /// stub
+    pub fn stub(bytes: Vec<u8>) -> External { External(Arc::new(bytes)) }
+    /// stub
+    pub fn bytes(&self) -> &[u8] { &self.0 }
+    /// stub
+    pub fn len(&self) -> usize { self.0.len() }
+    pub(crate) fn into_raw(self) -> std::ptr::NonNull<()> { std::ptr::NonNull::new(Arc::into_raw(self.0).cast_mut().cast()).unwrap() }
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn from_raw(raw: std::ptr::NonNull<()>) -> External { External(unsafe { Arc::from_raw(raw.as_ptr().cast()) }) }
 }

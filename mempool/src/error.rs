@@ -66,7 +66,7 @@ pub enum Error {
 }
 
 /// Shorthand of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An [`Error::System`] with the text of what was being done.

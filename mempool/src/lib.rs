@@ -23,20 +23,30 @@ mod account;
 mod burst;
 mod cache;
 mod error;
+mod fragments;
+mod notes;
 mod packet;
 mod pool;
+mod sharers;
 mod slot;
 mod table;
 mod thread;
+mod token;
 
 pub mod buffers;
 pub mod dma;
 pub mod region;
+pub mod registry;
 
 pub use account::{Account, AccountUsage, OverLimit, accounts};
 pub use burst::{Burst, MAX_BURST};
-pub use cache::CacheStats;
+pub use cache::PoolStats;
 pub use error::{Error, Result};
-pub use packet::{Checksum, Flags, L3, L4, Metadata, NoRoom, Packet};
-pub use pool::{Census, Pool, PoolOptions};
+pub use fragments::FragCache;
+pub use packet::{Checksum, Flags, L3, L4, Metadata, Packet, Refused, Segments};
+pub use pool::{
+    BlockOptions, Census, Holding, Level, Place, Pool, PoolOptions, PressureEvent, Priority, Request, Tracking, Watermarks,
+};
+pub use registry::Reason;
 pub use thread::MAX_THREADS;
+pub use token::{Completion, Token};

@@ -3,6 +3,10 @@
 //! A static array, so that a packet need carry no pointer and finding its data is two loads. An entry is written when a pool is
 //! made and cleared when it is freed; a packet keeps its pool alive, so for whoever holds a packet the entry stands.
 //!
+//! A pool has two entries: one for plain packets, and 128 further on one for noted packets. The second has no caches, and while
+//! the pool needs to be asked about each buffer (pressure, tracking, pieces) neither has the first: whoever looks for a cache then finds
+//! none and takes the slow path.
+//!
 //! A pool whose last handle is gone lives on as *closing* until its buffers are home. [`sweep`] frees such pools.
 #![allow(unsafe_code)]
 
@@ -13,7 +17,7 @@ use std::sync::{Mutex, MutexGuard};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::pool::Shared;
-use crate::slot::{self, MAX_POOLS};
+use crate::slot::{self, MAX_POOLS, POOL_NAMES};
 use crate::thread::{self, MAX_THREADS};
 
 /// What the data path needs to know of a pool: one line.
@@ -25,14 +29,14 @@ pub(crate) struct Entry {
     stride: AtomicU32,
     /// Bytes from one thread's cache to the next.
     cache_stride: AtomicU32,
-    /// The cache of thread 0.
+    /// The cache of thread 0; null if buffers must not go to a cache without a look at them.
     caches: AtomicPtr<u8>,
     /// The last handle is gone.
     pub(crate) closing: AtomicBool,
     pool: AtomicPtr<Shared>,
 }
 
-static TABLE: [Entry; MAX_POOLS + 1] = [const {
+static TABLE: [Entry; POOL_NAMES] = [const {
     Entry {
         base: AtomicPtr::new(ptr::null_mut()),
         stride: AtomicU32::new(0),
@@ -41,7 +45,10 @@ static TABLE: [Entry; MAX_POOLS + 1] = [const {
         closing: AtomicBool::new(false),
         pool: AtomicPtr::new(ptr::null_mut()),
     }
-}; MAX_POOLS + 1];
+}; POOL_NAMES];
+
+/// From a pool's entry to the one for its noted packets.
+const NOTED: usize = slot::pool(slot::NOTED);
 
 /// Held while pools are made, closed, flushed or freed.
 static REGISTRY: Mutex<()> = Mutex::new(());
@@ -63,7 +70,7 @@ impl Entry {
         unsafe { self.base.load(Ordering::Relaxed).add(offset) }
     }
 
-    /// This thread's cache in the pool, if it has one.
+    /// This thread's cache in the pool, if it has one and buffers may go there without a look at them.
     ///
     /// # Safety
     /// As [`Self::pool`].
@@ -74,6 +81,15 @@ impl Entry {
         // SAFETY: the pool lives, and with it the block; `thread` is checked.
         (thread < MAX_THREADS)
             .then(|| unsafe { Cache::at(first, self.cache_stride.load(Ordering::Relaxed) as usize, thread) })
+    }
+
+    /// Lets buffers go to the caches in the block at `first` without a look at them; null: does not.
+    ///
+    /// Relaxed: a thread that sees the change late uses its own cache a little longer, which is always allowed.
+    pub(crate) fn set_caches(&self, first: *mut u8) {
+        if self.caches.load(Ordering::Relaxed) != first {
+            self.caches.store(first, Ordering::Relaxed);
+        }
     }
 
     /// The pool of a buffer that is out.
@@ -109,21 +125,32 @@ pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<NonNull<S
     let number = (1..=MAX_POOLS)
         .find(|&number| TABLE[number].pool.load(Ordering::Relaxed).is_null())
         .ok_or(Error::TooManyPools { max: MAX_POOLS })?;
-    let pool = Box::new(make(number as u8)?);
-    let entry = &TABLE[number];
-    entry.base.store(pool.region().base().as_ptr(), Ordering::Relaxed);
-    entry.stride.store(pool.stride(), Ordering::Relaxed);
-    entry.caches.store(pool.caches().first().as_ptr(), Ordering::Relaxed);
-    entry.cache_stride.store(pool.caches().stride() as u32, Ordering::Relaxed);
-    entry.closing.store(false, Ordering::Relaxed);
-    let pool = NonNull::from(Box::leak(pool));
-    entry.pool.store(pool.as_ptr(), Ordering::Release);
+    let pool = NonNull::from(Box::leak(Box::new(make(number as u8)?)));
+    for entry in entries(number) {
+        // SAFETY: made just now; nobody frees it before it is in the table.
+        let pool = unsafe { pool.as_ref() };
+        entry.base.store(pool.region().base().as_ptr(), Ordering::Relaxed);
+        entry.stride.store(pool.granule(), Ordering::Relaxed);
+        entry.cache_stride.store(pool.caches().stride() as u32, Ordering::Relaxed);
+        entry.caches.store(ptr::null_mut(), Ordering::Relaxed);
+        entry.closing.store(false, Ordering::Relaxed);
+        entry.pool.store(ptr::from_ref(pool).cast_mut(), Ordering::Release);
+    }
+    // SAFETY: as above.
+    unsafe { pool.as_ref() }.open_caches();
     Ok(pool)
+}
+
+/// The two entries of a pool: for plain packets, for noted ones.
+fn entries(number: usize) -> [&'static Entry; 2] {
+    [&TABLE[number], &TABLE[number + NOTED]]
 }
 
 /// Marks a pool whose last handle is gone and frees it if its buffers are home.
 pub(crate) fn close(number: u8) {
-    TABLE[number as usize].closing.store(true, Ordering::SeqCst);
+    for entry in entries(number.into()) {
+        entry.closing.store(true, Ordering::SeqCst);
+    }
     sweep();
 }
 
@@ -132,15 +159,19 @@ pub(crate) fn close(number: u8) {
 #[inline(never)]
 pub(crate) fn sweep() {
     let _guard = registry();
-    for entry in &TABLE[1..] {
+    for number in 1..=MAX_POOLS {
+        let entry = &TABLE[number];
         let pool = entry.pool.load(Ordering::Acquire);
         if pool.is_null() || !entry.closing.load(Ordering::SeqCst) {
             continue;
         }
         // SAFETY: not null, so not freed; only this function frees, under the lock.
         if unsafe { &*pool }.is_complete() {
-            entry.pool.store(ptr::null_mut(), Ordering::Relaxed);
-            entry.base.store(ptr::null_mut(), Ordering::Relaxed);
+            for entry in entries(number) {
+                entry.pool.store(ptr::null_mut(), Ordering::Relaxed);
+                entry.base.store(ptr::null_mut(), Ordering::Relaxed);
+                entry.caches.store(ptr::null_mut(), Ordering::Relaxed);
+            }
             // SAFETY: from Box::into_raw in `enter`. No handle is left (closing), no buffer is out (complete), and whoever brought the
             // last one home did not touch the pool after the store that `is_complete` has seen (see `pool::give`).
             drop(unsafe { Box::from_raw(pool) });
@@ -152,7 +183,7 @@ pub(crate) fn sweep() {
 pub(crate) fn flush_caches(thread: usize) {
     {
         let _guard = registry();
-        for entry in &TABLE[1..] {
+        for entry in &TABLE[1..=MAX_POOLS] {
             let pool = entry.pool.load(Ordering::Acquire);
             if !pool.is_null() {
                 // SAFETY: not null, so not freed, and pools are freed under the lock only; the caller is the thread of that number.

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::sync::Mutex;
 
+use crate::account;
 use crate::table;
 
 /// Threads that can have a cache at the same time.
@@ -31,6 +32,7 @@ impl Drop for Guard {
         let index = INDEX.replace(NONE);
         if index < MAX_THREADS {
             table::flush_caches(index);
+            account::thread_ends(index);
             *TAKEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) &= !(1 << index);
         }
     }

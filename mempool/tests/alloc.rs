@@ -132,7 +132,7 @@ fn options_at_their_limits_work() {
             packet.append(data_room.into()).unwrap();
             packet.prepend(headroom.into()).unwrap();
             assert_eq!((packet.headroom(), packet.tailroom()), (0, 0));
-            packet.data_mut().fill(0x5A);
+            packet.data_mut().unwrap().fill(0x5A);
         }
     }
 }

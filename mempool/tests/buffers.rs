@@ -149,7 +149,7 @@ fn lengths_beyond_the_data_room_are_cut() {
     rx.receive(&mut burst, 4, |position| frame(lengths[position as usize]));
     assert!(burst.iter().map(Packet::len).eq([511, 512, 512, 512]));
     assert!(burst.iter().map(Packet::tailroom).eq([1, 0, 0, 0]));
-    burst.iter_mut().for_each(|packet| packet.data_mut().fill(1));
+    burst.iter_mut().for_each(|packet| packet.data_mut().unwrap().fill(1));
 }
 
 #[test]
@@ -241,7 +241,7 @@ impl Transmit {
     fn send(&mut self, burst: &mut Burst, max: u32) -> Vec<(u32, u64, u16)> {
         let mut armed = Vec::new();
         let count =
-            self.tx.send(burst, max, &self.dma, 1..=512, |position, iova, len| armed.push((position, iova, len)));
+            self.tx.send(burst, max, &self.dma, 1..=512, |position, segment| armed.push((position, segment.iova, segment.len)));
         assert_eq!(count as usize, armed.len());
         armed
     }
@@ -336,7 +336,7 @@ fn a_packet_that_the_card_cannot_reach_stops_the_burst() {
 fn a_length_that_the_card_cannot_send_stops_the_burst() {
     let pool = pool(64, 16);
     let mut transmit = Transmit::new(64, &[&pool]);
-    let mut send = |burst: &mut Burst, lengths| transmit.tx.send(burst, 100, &transmit.dma, lengths, |_, _, _| {});
+    let mut send = |burst: &mut Burst, lengths| transmit.tx.send(burst, 100, &transmit.dma, lengths, |_, _| {});
     // Lengths 1 to 20.
     let mut burst = frames(std::iter::repeat_n(&pool, 20));
     assert_eq!(send(&mut burst, 2..=20), 0);
@@ -430,7 +430,7 @@ fn a_panic_in_a_closure_loses_no_buffer_and_doubles_none() {
     };
     let mut burst = frames(std::iter::repeat_n(&pool, 5));
     let Transmit { dma, tx, .. } = &mut transmit;
-    let sent = catch_unwind(AssertUnwindSafe(|| tx.send(&mut burst, 5, dma, 1..=512, |_, _, _| third())));
+    let sent = catch_unwind(AssertUnwindSafe(|| tx.send(&mut burst, 5, dma, 1..=512, |_, _| third())));
     let after_send = (burst.len(), tx.len(), pool.census().out);
     let armed = catch_unwind(AssertUnwindSafe(|| rx.arm(8, |_, _| third())));
     let after_arm = (rx.len(), pool.census().out);

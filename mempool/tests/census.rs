@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::{assert_all_home, pool};
-use gannet_mempool::{Burst, CacheStats, Census, Packet, Pool};
+use gannet_mempool::{Burst, PoolStats, Census, Packet, Pool};
 
 /// Ring, cached, out.
 fn places(pool: &Pool) -> (u32, u32, u32) {
@@ -20,7 +20,7 @@ fn places(pool: &Pool) -> (u32, u32, u32) {
 fn a_new_pool_has_all_in_its_ring() {
     let pool = pool(1000, 64);
     assert_eq!(places(&pool), (1000, 0, 0));
-    assert_eq!(pool.stats(), CacheStats::default());
+    assert_eq!(pool.stats(), PoolStats::default());
 }
 
 #[test]
@@ -35,10 +35,10 @@ fn a_cache_is_filled_by_half_and_flushed_by_half() {
     let mut burst = Burst::new(256);
     assert!(pool.alloc_bulk(&mut burst, 33));
     assert_eq!(places(&pool), (967, 0, 33));
-    assert_eq!(pool.stats().refills, 1);
+    assert_eq!(pool.stats().alloc_refills, 1);
     assert!(pool.alloc_bulk(&mut burst, 1));
     assert_eq!(places(&pool), (967 - 33, 32, 34));
-    assert_eq!(pool.stats().refills, 2);
+    assert_eq!(pool.stats().alloc_refills, 2);
 
     // A refill that what is cached counts towards.
     assert!(pool.alloc_bulk(&mut burst, 33));
@@ -49,12 +49,12 @@ fn a_cache_is_filled_by_half_and_flushed_by_half() {
         drop(burst.pop_front());
         assert_eq!(places(&pool), (902, 31 + freed, 67 - freed));
     }
-    assert_eq!(pool.stats().flushes, 0);
+    assert_eq!(pool.stats().recycle_full, 0);
     drop(burst.pop_front());
     assert_eq!(places(&pool), (902 + 32, 33, 33));
     burst.clear();
     assert_eq!(places(&pool), (934 + 17, 16 + 33, 0));
-    let expected = CacheStats { allocated: 68, freed: 68, refills: 3, flushes: 2, failed: 0 };
+    let expected = PoolStats { allocated: 68, freed: 68, refills: 3, flushes: 2, failed: 0 };
     assert_eq!(pool.stats(), expected);
 }
 
@@ -82,7 +82,7 @@ fn without_caches_all_goes_through_the_ring() {
     assert_eq!(places(&pool), (67, 0, 33));
     drop((one, burst));
     assert_eq!(places(&pool), (100, 0, 0));
-    let expected = CacheStats { allocated: 33, freed: 33, ..CacheStats::default() };
+    let expected = PoolStats { allocated: 33, freed: 33, ..PoolStats::default() };
     assert_eq!(pool.stats(), expected);
 }
 
@@ -186,7 +186,7 @@ fn packets_freed_by_another_thread_come_home_in_both_directions() {
     for main_allocates in [true, false, true] {
         pass(&pool, rounds, main_allocates);
         assert_all_home(&pool);
-        let CacheStats { allocated, freed, .. } = pool.stats();
+        let PoolStats { allocated, freed, .. } = pool.stats();
         assert_eq!(allocated, freed);
     }
     // What the ended threads had is there for this one.

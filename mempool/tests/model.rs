@@ -164,7 +164,7 @@ impl World {
                     burst.push(packet).unwrap();
                     rest.push_back((content, headroom));
                 }
-                let sent = self.tx.send(&mut burst, u32::MAX, &self.dma, 0..=u16::MAX, |_, _, _| {}) as usize;
+                let sent = self.tx.send(&mut burst, u32::MAX, &self.dma, 0..=u16::MAX, |_, _| {}) as usize;
                 assert_eq!(sent, rest.len().min(PLACES - self.in_tx));
                 self.in_tx += sent;
                 rest.drain(..sent);

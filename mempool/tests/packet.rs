@@ -3,7 +3,7 @@
 mod common;
 
 use common::{fill, pool};
-use gannet_mempool::{Checksum, L3, L4, NoRoom, Packet};
+use gannet_mempool::{Checksum, L3, L4, Packet, Refused};
 
 /// A packet of 64 bytes headroom, 512 bytes data room and these bytes.
 fn packet(bytes: &[u8]) -> Packet {
@@ -19,9 +19,9 @@ fn rooms(packet: &Packet) -> (usize, usize, usize) {
 }
 
 #[track_caller]
-fn assert_refused<T>(answer: Result<T, NoRoom>, wanted: usize, available: usize) {
+fn assert_refused<T>(answer: Result<T, Refused>, wanted: usize, available: usize) {
     let refusal = answer.err().expect("refused");
-    assert_eq!(refusal, NoRoom { wanted, available });
+    assert_eq!(refusal, Refused::NoRoom { wanted, available });
     assert_eq!(refusal.to_string(), format!("{wanted} bytes wanted, {available} available"));
 }
 

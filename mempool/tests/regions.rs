@@ -78,7 +78,7 @@ fn a_pool_beyond_the_machine_is_refused_and_kills_nobody() {
     }
     for pages in [Pages::Exactly(PageSize::Normal), Pages::Prefer2M] {
         let region = region(pages, Backing::Shared);
-        let options = PoolOptions { buffers: 16_500_000, data_room: 16_384, headroom: 4_096, cache: 0, region };
+        let options = PoolOptions { buffers: 16_500_000, data_room: 16_384, headroom: 4_096, cache: 0, region, ..PoolOptions::default() };
         let error = Pool::new(&options).unwrap_err();
         let Error::OutOfMemory { needed_mib, available_mib } = error else { panic!("{error:?}") };
         // With the places that stay empty.
@@ -213,7 +213,7 @@ fn the_memory_file_is_the_memory() {
     rx.receive(&mut burst, 4, |_| Arrival::Frame { len: 100, metadata: Metadata::default() });
     assert!(burst.iter().zip(0u8..).all(|(packet, number)| packet.data() == [number; 100]));
 
-    burst[0].data_mut().fill(0xAB);
+    burst[0].data_mut().unwrap().fill(0xAB);
     let offset = burst[0].data().as_ptr() as usize - region.base().as_ptr() as usize;
     let mut seen = [0; 100];
     file.read_exact_at(&mut seen, offset as u64).unwrap();

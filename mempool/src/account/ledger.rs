@@ -21,7 +21,6 @@
 //! ([`STOCKED_FROM`]), and not near the limit: there each thread gives its stock back as soon as it touches the account. What is left
 //! is the stock of threads that do not touch it any more: at most [`MAX_STOCK`] for each other thread, 1/32 of the limit or less. Below
 //! [`STOCKED_FROM`] there is none and the limit is exact.
-#![cfg_attr(not(test), expect(dead_code, reason = "the pool does not charge accounts yet"))]
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 

@@ -15,9 +15,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
-use ledger::{MAX_ACCOUNTS, ledger};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the pool does not charge accounts yet"))]
-pub(crate) use ledger::{charge, thread_ends, uncharge};
+use ledger::ledger;
+pub(crate) use ledger::{MAX_ACCOUNTS, charge, thread_ends, uncharge};
 
 /// A handle to an account. Cloning gives another handle to the same account.
 ///
@@ -105,7 +104,6 @@ impl Account {
 
     /// The number that packets carry, 1 to 4095.
     #[inline(always)]
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not charge accounts yet"))]
     pub(crate) fn number(&self) -> u16 {
         self.number
     }
@@ -132,12 +130,14 @@ impl Account {
         let Some(usage) = usage else { unreachable!("a handle keeps its account") };
         usage
     }
+}
 
-    /// The error for `wanted` buffers that it was refused.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not charge accounts yet"))]
-    pub(crate) fn over_limit(&self, wanted: u32) -> OverLimit {
-        let count = ledger::count(self.number);
-        OverLimit { number: self.number, held: count.held, stocked: count.stocked, limit: self.limit(), wanted }
+impl OverLimit {
+    /// The error for `wanted` buffers that the account with this number was refused.
+    #[cold]
+    pub(crate) fn new(number: u16, wanted: u32) -> OverLimit {
+        let count = ledger::count(number);
+        OverLimit { number, held: count.held, stocked: count.stocked, limit: ledger(number).limit(), wanted }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One at a time: the tests count threads, their numbers and accounts of the whole process.
 
+use crate::OverLimit;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
@@ -53,7 +54,7 @@ fn a_limit_is_reached_exactly_and_the_refusal_names_the_account() {
         assert!(!charge(account.number(), 1));
         assert!(!charge(account.number(), 32));
         assert_eq!(
-            account.over_limit(32).to_string(),
+            OverLimit::new(account.number(), 32).to_string(),
             format!(
                 "account `connection 7` holds {limit} of {limit} buffers, 32 more wanted: \
                  free some, or raise its limit with Account::set_limit"
@@ -106,7 +107,7 @@ fn a_large_account_is_refused_below_its_limit_by_no_more_than_what_idle_threads_
         assert!((1..=MAX_STOCK).contains(&kept), "{kept}");
         let charged = (0..).take_while(|_| charge(account.number(), 1)).count() as u32;
         assert_eq!(charged, STOCKED_FROM - kept);
-        let said = account.over_limit(1).to_string();
+        let said = OverLimit::new(account.number(), 1).to_string();
         assert!(said.contains(&format!("({kept} more set aside by other threads)")), "{said}");
         go_on.wait();
     });

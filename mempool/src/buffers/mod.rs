@@ -14,7 +14,7 @@ mod rx;
 mod tx;
 
 pub use rx::{Arrival, RxBuffers};
-pub use tx::TxBuffers;
+pub use tx::{Obstacle, Segment, TxBuffers};
 
 use crate::cache::copy_slots;
 use crate::pool::{self, MAX_GIVE};
@@ -22,10 +22,13 @@ use crate::slot;
 use crate::table::{self, Entry};
 use crate::{Error, Result};
 
+/// In a place without a buffer of its own: what was sent from there goes home with the packet's last place.
+const NOTHING: u32 = 0;
+
 /// A power of two of places for buffers. Dropping it brings them home.
 #[derive(Debug)]
 struct Places {
-    /// `slots[position & mask]` for `tail <= position < head` (modulo 2^32) are out of their pool and owned by this ring.
+    /// `slots[position & mask]` for `tail <= position < head` (modulo 2^32) are out of their pool and owned by this ring, or [`NOTHING`].
     slots: Box<[u32]>,
     mask: u32,
     head: u32,
@@ -80,7 +83,7 @@ impl Places {
         self.release_runs(count, |slots| {
             let first = slots[0];
             let difference = slots.iter().fold(0, |difference, slot| difference | slot ^ first);
-            slot::same_pool(difference).then(|| table::entry(first))
+            (slot::same_pool(difference) && first != NOTHING).then(|| table::entry(first))
         });
     }
 
@@ -93,16 +96,17 @@ impl Places {
             let places = self.at(self.tail);
             // SAFETY: `run` places from the tail on, at least one, are filled and do not wrap.
             let slots = unsafe { std::slice::from_raw_parts(places, run as usize) };
+            // First: should a release of foreign memory panic, no buffer has two owners.
+            self.tail = self.tail.wrapping_add(run);
+            left -= run;
             match pool_of(slots) {
-                // SAFETY: the ring owns these buffers, at most MAX_GIVE and all of that pool, and forgets them below.
+                // SAFETY: the ring owned these buffers, at most MAX_GIVE and all of that pool, and has forgotten them.
                 Some(entry) => unsafe {
                     pool::give(entry, slots.len(), |space| copy_slots(places, space, slots.len()))
                 },
-                // SAFETY: the ring owns each buffer and forgets it below.
-                None => slots.iter().for_each(|&slot| unsafe { pool::give_one(slot) }),
+                // SAFETY: the ring owned each buffer and has forgotten it.
+                None => slots.iter().filter(|&&slot| slot != NOTHING).for_each(|&slot| unsafe { pool::give_one(slot) }),
             }
-            self.tail = self.tail.wrapping_add(run);
-            left -= run;
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Places;
 use crate::Result;
 use crate::burst::Burst;
 use crate::packet::{Metadata, Packet};
-use crate::pool::Pool;
+use crate::pool::{Place, Pool, Priority};
 use crate::slot;
 use crate::table;
 
@@ -97,12 +97,14 @@ impl RxBuffers {
         let head = self.places.head;
         let places = self.places.at_mut(head);
         // SAFETY: `count` places from the head on are free and do not wrap (the caller's arithmetic).
-        if count == 0 || !unsafe { shared.take(places, count as usize) } {
+        if count == 0 || !unsafe { shared.take(places, count as usize, Priority::High) } {
             return 0;
         }
         // First: should `arm` panic, the buffers are the ring's.
         self.places.head = head.wrapping_add(count);
-        let stride = u64::from(shared.stride());
+        // SAFETY: `take` has initialised `count` places.
+        shared.mark(unsafe { std::slice::from_raw_parts(places, count as usize) }, Place::Receive);
+        let stride = u64::from(shared.granule());
         let headroom = u64::from(shared.headroom());
         for at in 0..count {
             // SAFETY: `take` has initialised `count` places.
@@ -116,11 +118,12 @@ impl RxBuffers {
     /// frames to `burst` as packets. Returns the number of positions passed, discarded ones included.
     #[inline(always)]
     pub fn receive(&mut self, burst: &mut Burst, max: u32, mut inspect: impl FnMut(u32) -> Arrival) -> u32 {
-        let start = self.places.tail;
+        let (start, old) = (self.places.tail, burst.len());
         let end = start.wrapping_add(max.min(self.len()));
         while self.receive_run(burst, end, &mut inspect) == Run::Discard {
             self.discard();
         }
+        self.pool.shared().mark_packets(&burst[old..]);
         self.places.tail.wrapping_sub(start)
     }
 

@@ -2,15 +2,43 @@
 
 use std::ops::RangeInclusive;
 
-use super::Places;
+use super::{NOTHING, Places};
 use crate::Result;
 use crate::burst::Burst;
 use crate::dma::DmaTable;
+use crate::packet::Packet;
+use crate::slot;
 
 /// The buffers of a transmit queue, of any pools. Dropping it brings them home, so whoever drops it has stopped the card.
 #[derive(Debug)]
 pub struct TxBuffers {
     places: Places,
+}
+
+/// Why a packet cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// There is no room in the ring now.
+    Full,
+    /// The frame is too short or too long.
+    Length,
+    /// It has more segments than the ring takes at a time.
+    Segments,
+    /// The device cannot reach its memory.
+    Unreachable,
+}
+
+/// What a driver writes a descriptor for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Where the bytes are for the device.
+    pub iova: u64,
+    /// How many.
+    pub len: u16,
+    /// Bytes of the whole frame.
+    pub frame_len: u16,
+    /// Whether the frame ends here.
+    pub is_last: bool,
 }
 
 impl TxBuffers {
@@ -22,7 +50,7 @@ impl TxBuffers {
         Ok(TxBuffers { places: Places::new(places)? })
     }
 
-    /// Buffers in the card's hands.
+    /// Places that the card has not done with.
     #[inline(always)]
     pub fn len(&self) -> u32 {
         self.places.len()
@@ -46,10 +74,11 @@ impl TxBuffers {
         self.places.tail
     }
 
-    /// Moves packets from the front of `burst` into the ring while there are places, at most `max`, and has `arm` write their
-    /// descriptors: it gets the position, the IOVA of the data and its length. Returns how many were moved.
+    /// Moves packets from the front of `burst` into the ring while there are places, at most `max` places, and has `arm` write their
+    /// descriptors: it gets the position and what is to be sent from there. A packet of several segments takes a place for each, and
+    /// goes home with the last. Returns how many packets were moved.
     ///
-    /// Stops before a packet that the card cannot send: one in a pool that `dma` does not know, or with a length outside `lengths`.
+    /// Stops before a packet that the card cannot send ([`Self::obstacle`] tells why) or for which there is no place.
     #[inline(always)]
     pub fn send(
         &mut self,
@@ -57,15 +86,54 @@ impl TxBuffers {
         max: u32,
         dma: &DmaTable,
         lengths: RangeInclusive<u16>,
-        mut arm: impl FnMut(u32, u64, u16),
+        mut arm: impl FnMut(u32, Segment),
     ) -> u32 {
-        let max = max.min(self.places.room()) as usize;
-        let (shortest, longest) = lengths.into_inner();
+        let max = max.min(self.places.room());
+        let end = self.places.head.wrapping_add(max);
+        let mut moved = self.send_plain(burst, max, dma, &lengths, &mut arm);
+        while burst.first().is_some_and(|packet| slot::is_noted(packet.slot())) {
+            let left = end.wrapping_sub(self.places.head);
+            if !self.send_noted(burst, left, dma, &lengths, &mut arm) {
+                break;
+            }
+            let left = end.wrapping_sub(self.places.head);
+            moved += 1 + self.send_plain(burst, left, dma, &lengths, &mut arm);
+        }
+        moved
+    }
+
+    /// Why [`Self::send`] stops at `packet`, given the same and a ring that takes `places` places at a time. `None`: it does not, or not
+    /// any more.
+    pub fn obstacle(&self, packet: &Packet, places: u32, dma: &DmaTable, lengths: &RangeInclusive<u16>) -> Option<Obstacle> {
+        let pieces = || packet.chain().filter(|segment| !segment.is_empty());
+        let count = pieces().count();
+        if !u16::try_from(packet.total_len()).is_ok_and(|len| lengths.contains(&len)) {
+            Some(Obstacle::Length)
+        } else if count > places as usize {
+            Some(Obstacle::Segments)
+        } else if !pieces().all(|segment| dma.iova(segment).is_some()) {
+            Some(Obstacle::Unreachable)
+        } else {
+            (count > self.places.room() as usize).then_some(Obstacle::Full)
+        }
+    }
+
+    /// [`Self::send`] up to the first packet with a note, which no device reaches.
+    #[inline(always)]
+    fn send_plain(
+        &mut self,
+        burst: &mut Burst,
+        max: u32,
+        dma: &DmaTable,
+        lengths: &RangeInclusive<u16>,
+        arm: &mut impl FnMut(u32, Segment),
+    ) -> u32 {
+        let (shortest, longest) = (*lengths.start(), *lengths.end());
         let start = self.places.head;
         let reach = dma.reach();
         // In a register, not in the ring: the stores to the descriptors could alias it.
         let mut head = start;
-        for packet in burst.iter().take(max) {
+        for packet in burst.iter().take(max as usize) {
             let slot = packet.slot();
             let len = packet.len() as u16;
             let Some(buffer) = reach.buffer(slot) else { break };
@@ -74,7 +142,8 @@ impl TxBuffers {
             }
             // SAFETY: the place is free: no more packets than there is room for are taken.
             unsafe { *self.places.at_mut(head) = slot };
-            arm(head, buffer + u64::from(packet.offset()), len);
+            let iova = buffer + u64::from(packet.offset());
+            arm(head, Segment { iova, len, frame_len: len, is_last: true });
             head = head.wrapping_add(1);
         }
         // Now, all at once, the buffers are the ring's. Not one by one above: should `arm` panic, they would have two owners.
@@ -84,7 +153,43 @@ impl TxBuffers {
         moved
     }
 
-    /// Brings the `count` oldest buffers home (at most those there are), in bulk.
+    /// [`Self::send`] for the noted packet at the front: one that is shared, in segments, foreign or charged.
+    #[inline(never)]
+    fn send_noted(
+        &mut self,
+        burst: &mut Burst,
+        max: u32,
+        dma: &DmaTable,
+        lengths: &RangeInclusive<u16>,
+        arm: &mut impl FnMut(u32, Segment),
+    ) -> bool {
+        let Some(packet) = burst.first() else { return false };
+        if self.obstacle(packet, max, dma, lengths).is_some() {
+            return false;
+        }
+        // Below 2^16, and within `max`: checked just now.
+        let frame_len = packet.total_len() as u16;
+        let pieces = || packet.chain().filter(|segment| !segment.is_empty());
+        let count = pieces().count() as u32;
+        let mut head = self.places.head;
+        let last = head.wrapping_add(count).wrapping_sub(1);
+        for segment in pieces() {
+            // Checked above.
+            let Some(iova) = dma.iova(segment) else { return false };
+            let is_last = head == last;
+            // SAFETY: the place is free: `count` is within `max`, and that within the room.
+            unsafe { *self.places.at_mut(head) = if is_last { packet.slot() } else { NOTHING } };
+            arm(head, Segment { iova, len: segment.len() as u16, frame_len, is_last });
+            head = head.wrapping_add(1);
+        }
+        packet.mark_sent();
+        // Now the packet is the ring's, see `send_plain`.
+        self.places.head = head;
+        burst.take_front(1);
+        true
+    }
+
+    /// Brings the buffers of the `count` oldest places home (at most those there are), in bulk.
     #[inline(always)]
     pub fn release(&mut self, count: u32) {
         self.places.release(count);
@@ -123,8 +228,8 @@ mod tests {
             assert!(pool.alloc_bulk(&mut burst, 6));
             let addresses: Vec<_> = burst.iter().map(|packet| packet.data().as_ptr() as u64).collect();
             let mut addresses = addresses.into_iter();
-            let sent = tx.send(&mut burst, 8, &dma, 0..=64, |position, iova, _| {
-                assert_eq!((position, Some(iova)), (next, addresses.next()));
+            let sent = tx.send(&mut burst, 8, &dma, 0..=64, |position, segment| {
+                assert_eq!((position, Some(segment.iova)), (next, addresses.next()));
                 next = next.wrapping_add(1);
             });
             assert_eq!((sent, tx.len(), tx.head()), (6, 6, next));

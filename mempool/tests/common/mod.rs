@@ -12,7 +12,7 @@ use gannet_mempool::{Census, Packet, Pool, PoolOptions, Result};
 /// Options for a small pool on normal pages, so that it works on any machine and says nothing.
 pub fn options(buffers: u32, cache: u32) -> PoolOptions {
     let region = RegionOptions { pages: Pages::Exactly(PageSize::Normal), ..RegionOptions::default() };
-    PoolOptions { buffers, cache, data_room: 512, headroom: 64, region }
+    PoolOptions { buffers, cache, data_room: 512, headroom: 64, region, ..PoolOptions::default() }
 }
 
 pub fn pool(buffers: u32, cache: u32) -> Pool {

@@ -1,0 +1,203 @@
+//! Whose a packet's bytes are: shared with other packets, somebody else's, charged to an account.
+//!
+//! ```text
+//!   share()                 two packets ──► one buffer        bytes are copied when one of them is to be changed
+//!   from_external()         packet ──► buffer (a name only) ──► bytes of somebody else
+//!   charge()                the buffer counts for an account until it is home
+//! ```
+
+use super::{Packet, Refused, fits};
+use crate::account::{self, Account, OverLimit};
+use crate::dma::External;
+use crate::notes::{self, Record};
+use crate::pool::{Place, Pool, Priority};
+use crate::slot;
+use crate::token::Token;
+
+impl Packet {
+    /// What hangs on the buffer, if anything does.
+    #[inline(always)]
+    pub(super) fn record(&self) -> Option<&Record> {
+        if self.is_noted() { self.pool().notes().record(self.slot()) } else { None }
+    }
+
+    /// The buffer's record, in use from now on.
+    pub(super) fn open_record(&mut self) -> &Record {
+        let plain = self.slot;
+        self.slot = plain | slot::NOTED;
+        // The note of a plain packet is an old one.
+        self.pool().notes().open_record(plain.get())
+    }
+
+    /// The record, if this packet is the buffer's only owner: what hangs on it may be changed.
+    pub(super) fn own_record(&mut self) -> Result<&Record, Refused> {
+        if self.is_shared() { Err(Refused::Shared) } else { Ok(self.open_record()) }
+    }
+
+    /// The foreign memory, and where in it the frame begins.
+    pub(crate) fn external(&self) -> Option<(External, usize)> {
+        let (memory, start) = self.record()?.external()?;
+        Some((memory, start + usize::from(self.offset)))
+    }
+
+    /// Notes that a card has this packet and those behind, if their pools are tracked.
+    pub(crate) fn mark_sent(&self) {
+        for segment in self.chain() {
+            segment.pool().mark(&[segment.slot()], Place::Transmit);
+        }
+    }
+
+    /// Another packet with the same bytes, without a copy: the buffer goes home when both are gone. Which packet is changed first
+    /// gets a buffer of its own ([`Self::data_mut`]). What is behind a first segment is shared with it; a completion is told when the last
+    /// is gone. The charge stays with the buffer.
+    ///
+    /// DPDK's counterpart is `rte_pktmbuf_clone`, which needs another buffer's header, the kernel's `skb_clone`.
+    #[inline]
+    #[must_use]
+    pub fn share(&mut self) -> Packet {
+        self.open_record().sharers().join();
+        self.twin()
+    }
+
+    /// Another value for the same buffer; the caller has made it an owner.
+    fn twin(&self) -> Packet {
+        Packet { slot: self.slot, offset: self.offset, len: self.len, metadata: self.metadata }
+    }
+
+    /// [`Self::share`] for a segment of a chain, which has a record.
+    fn share_segment(&self) -> Option<Packet> {
+        self.record()?.sharers().join();
+        Some(self.twin())
+    }
+
+    /// Whether other packets have the same buffer.
+    pub fn is_shared(&self) -> bool {
+        self.record().is_some_and(|record| record.sharers().is_shared())
+    }
+
+    /// Whether the bytes are somebody else's ([`Self::from_external`]).
+    pub fn is_foreign(&self) -> bool {
+        self.record().is_some_and(|record| record.foreign_bytes().is_some())
+    }
+
+    /// Copies the bytes into a buffer of this packet's own, if others have them too. What is behind is shared, not copied.
+    ///
+    /// # Errors
+    /// The pool has no free buffer, the account that the old one is charged to has no more, or a buffer is too small for foreign bytes.
+    pub fn make_own(&mut self) -> Result<(), Refused> {
+        match self.record() {
+            Some(record) if record.sharers().is_shared() || record.foreign_bytes().is_some() => self.copy(),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy(&mut self) -> Result<(), Refused> {
+        let pool = self.pool();
+        let offset = if self.is_foreign() { pool.headroom() } else { self.offset };
+        fits(self.len(), (pool.room_of(self.slot()) as usize).saturating_sub(offset.into()))?;
+        let mut copy = pool.take_packet(Priority::Normal)?;
+        (copy.offset, copy.len, copy.metadata) = (offset, self.len, self.metadata);
+        let account = pool.notes().account(self.slot());
+        if account != 0 {
+            copy.charge_number(account)?;
+        }
+        copy.own_bytes().copy_from_slice(self.data());
+        if let Some(record) = self.record() {
+            if let Some(next) = record.next().and_then(Packet::share_segment) {
+                copy.open_record().set_next(next);
+            }
+            if !record.sharers().is_shared()
+                && let Some(token) = record.set_token(None)
+            {
+                token.note_copy();
+                copy.open_record().set_token(Some(token));
+            }
+        }
+        *self = copy;
+        Ok(())
+    }
+
+    /// A packet of up to 65,535 bytes that are somebody else's: from `start` on, `len` of them, of `memory`. Nothing is copied; a buffer of
+    /// `pool` stands for it in rings and bursts, so a pool of small buffers is good for this. The memory is released when the
+    /// last packet and the last handle is gone.
+    ///
+    /// The bytes are for reading; [`Self::data_mut`] copies them. To be sent they must be mapped ([`External::map`]), or
+    /// are copied into the port's bounce pool. DPDK's counterpart is `rte_pktmbuf_attach_extbuf`.
+    ///
+    /// # Errors
+    /// [`Refused::NoRoom`] if the memory, or 65,535, is less; no buffer.
+    pub fn from_external(pool: &Pool, memory: &External, start: usize, len: usize) -> Result<Packet, Refused> {
+        fits(len, memory.len().saturating_sub(start).min(u16::MAX.into()))?;
+        pool.shared().take_packet(Priority::Normal).map(|name| name.around(memory.clone(), start, len as u16))
+    }
+
+    /// This new packet as one of `len` foreign bytes, which there are from `start` on.
+    fn around(mut self, memory: External, start: usize, len: u16) -> Packet {
+        (self.offset, self.len) = (0, len);
+        self.open_record().set_external(memory, start);
+        self
+    }
+
+    /// The bytes from `at` on as a packet of their own: foreign ones under another name, others as a copy. What is behind is shared with it.
+    pub(super) fn part(&mut self, at: usize) -> Result<Packet, Refused> {
+        let mut part = self.share();
+        part.adjust(at)?;
+        if part.is_foreign() { part.rename()? } else { part.make_own()? }
+        Ok(part)
+    }
+
+    /// Gives this packet of foreign bytes a buffer of its own to stand for them.
+    fn rename(&mut self) -> Result<(), Refused> {
+        let mut name = self.pool().take_packet(Priority::Normal)?;
+        if let Some((memory, start)) = self.external() {
+            name = name.around(memory, start, self.len);
+            name.metadata = self.metadata;
+        }
+        if let Some(next) = self.record().and_then(Record::next).and_then(Packet::share_segment) {
+            name.open_record().set_next(next);
+        }
+        *self = name;
+        Ok(())
+    }
+
+    /// Has `token`'s completion told when the packet is gone: sent, its last descriptor done, or dropped. A packet takes one.
+    ///
+    /// # Errors
+    /// [`Refused::Shared`], and the token is dropped.
+    pub fn complete_with(&mut self, token: Token) -> Result<(), Refused> {
+        self.own_record()?.set_token(Some(token));
+        Ok(())
+    }
+
+    /// Charges the buffer to `account` instead of whom it was charged to. Of a chain, the first segment.
+    ///
+    /// # Errors
+    /// The account has what it may have; the charge stays where it was.
+    pub fn charge(&mut self, account: &Account) -> Result<(), OverLimit> {
+        self.charge_number(account.number())
+    }
+
+    fn charge_number(&mut self, account: u16) -> Result<(), OverLimit> {
+        if !account::charge(account, 1) {
+            return Err(OverLimit::new(account, 1));
+        }
+        if self.is_noted() {
+            let before = self.pool().notes().exchange_account(self.slot(), account);
+            notes::uncharge(before, 1);
+        } else {
+            self.note_account(account);
+        }
+        Ok(())
+    }
+
+    /// Notes that this plain packet is charged to an account already.
+    #[inline(always)]
+    pub(crate) fn note_account(&mut self, account: u16) {
+        debug_assert!(!self.is_noted());
+        // SAFETY: this packet's buffer is out.
+        unsafe { notes::of(self.slot()) }.write_account(self.slot(), account);
+        self.slot |= slot::NOTED;
+    }
+}

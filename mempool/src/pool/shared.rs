@@ -1,0 +1,374 @@
+//! What all handles of a pool share: taking buffers and bringing them home.
+//!
+//! The hot path is [`Shared::take`] and [`give`] with the core's cache; the rest is `*_slow`.
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gannet_ring::mpmc::Ring;
+
+use super::blocks::{self, Blocks};
+use super::options::{PoolOptions, Priority, Shape, Tracking};
+use super::pressure::{Level, Pressure};
+use super::tracks::{Place, Tracks};
+use crate::cache::{Cache, Caches};
+use crate::error::{Error, Result};
+use crate::notes::{self, Notes};
+use crate::packet::{Packet, Refused};
+use crate::region::Region;
+use crate::slot;
+use crate::table::{self, Entry};
+use crate::thread;
+
+/// What all handles of a pool share; lives in the table of pools.
+pub(crate) struct Shared {
+    pub(super) number: u8,
+    pub(super) name: String,
+    /// 64 bits: no program lives to overflow it by forgetting clones.
+    pub(super) handles: AtomicU64,
+    pub(super) buffers: u32,
+    pub(super) headroom: u16,
+    pub(super) data_room: u16,
+    pub(super) shape: Shape,
+    pub(super) free: Ring<u32>,
+    pub(super) caches: Caches,
+    pub(super) pressure: Pressure,
+    notes: Notes,
+    /// If the buffers are cut into pieces.
+    blocks: Option<Blocks>,
+    pub(super) tracks: Option<Tracks>,
+    pub(super) region: Arc<Region>,
+}
+
+impl Shared {
+    pub(super) fn new(number: u8, options: &PoolOptions, shape: Shape, region: Arc<Region>) -> Result<Shared> {
+        let granules = shape.granules(options.buffers);
+        let invalid = |why: gannet_ring::Error| Error::Invalid(why.to_string());
+        let free = Ring::with_capacity((options.buffers as usize).next_power_of_two().max(2)).map_err(invalid)?;
+        for place in shape.places(options.buffers) {
+            let fits = free.enqueue_bulk(&[slot::new(number, place)]);
+            debug_assert!(fits);
+        }
+        let name = if options.name.is_empty() { format!("pool {number}") } else { options.name.clone() };
+        Ok(Shared {
+            number,
+            name,
+            handles: AtomicU64::new(1),
+            buffers: options.buffers,
+            headroom: options.headroom,
+            data_room: options.data_room,
+            shape,
+            free,
+            caches: Caches::new(options.cache_amounts())?,
+            pressure: Pressure::new(options.buffers, options.watermarks).map_err(invalid)?,
+            notes: Notes::new(granules),
+            blocks: shape.is_cut().then(|| Blocks::new(options.buffers, shape.stride)),
+            tracks: (options.tracking == Tracking::On).then(|| Tracks::new(granules)),
+            region,
+        })
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    /// Bytes from one slot to the next.
+    #[inline(always)]
+    pub(crate) fn granule(&self) -> u32 {
+        self.shape.granule
+    }
+
+    pub(crate) fn blocks(&self) -> Option<&Blocks> {
+        self.blocks.as_ref()
+    }
+
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    #[inline(always)]
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    #[inline(always)]
+    pub(crate) fn headroom(&self) -> u16 {
+        self.headroom
+    }
+
+    /// Bytes that a packet in the buffer, or piece, `slot` may use: headroom and data room.
+    #[inline(always)]
+    pub(crate) fn room_of(&self, slot: u32) -> u32 {
+        match &self.blocks {
+            Some(blocks) => blocks.size(slot),
+            None => u32::from(self.headroom) + u32::from(self.data_room),
+        }
+    }
+
+    /// Whether all buffers are in the ring and the caches. The ring is read first, see the head of [`super`].
+    pub(crate) fn is_complete(&self) -> bool {
+        let ring = self.free.len();
+        ring + self.cached() == self.buffers as usize
+    }
+
+    pub(super) fn cached(&self) -> usize {
+        self.caches.iter().map(|cache| cache.len() as usize).sum()
+    }
+
+    pub(crate) fn flush_cache(&self, thread: usize) {
+        if let Some(cache) = self.caches.of(thread) {
+            // SAFETY: called by the thread of that number only, at its end (`thread::Guard`), with the registry locked.
+            unsafe { cache.flush_all(&self.free) };
+        }
+    }
+
+    /// Lets buffers go to the caches without a look at them, or not: as the pool's state asks.
+    pub(crate) fn open_caches(&self) {
+        let is_open = self.is_simple() && self.pressure.level() == Level::Calm;
+        let first = if is_open { self.caches.first().as_ptr() } else { ptr::null_mut() };
+        table::entry_of(self.number).set_caches(first);
+    }
+
+    /// Notes that so many buffers are in the ring, and acts on what follows.
+    fn observe(&self, in_ring: usize) -> Level {
+        let level = self.pressure.observe(self.in_use(in_ring));
+        self.open_caches();
+        level
+    }
+
+    fn in_use(&self, in_ring: usize) -> u32 {
+        self.buffers.saturating_sub(in_ring as u32)
+    }
+
+    /// Takes `count` free buffers, all or none.
+    ///
+    /// # Safety
+    /// `out` is valid for `count` writes.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&self, out: *mut u32, count: usize, priority: Priority) -> bool {
+        // SAFETY: `self` is the pool of that number, and alive; this thread's cache; `out` per contract.
+        unsafe {
+            match table::entry_of(self.number).cache() {
+                Some(cache) if cache.pop(out, count) => true,
+                _ => self.take_slow(out, count, priority),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::take`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn take_slow(&self, out: *mut u32, count: usize, priority: Priority) -> bool {
+        let cache = self.caches.of(thread::index());
+        // SAFETY: this thread's cache; `out` per contract.
+        let taken = unsafe {
+            cache.is_some_and(|cache| self.take_cached(cache, out, count)) || self.take_free(cache, out, count, priority)
+        };
+        if !taken {
+            self.caches.tally(cache).refused();
+        } else if !self.is_simple() {
+            // SAFETY: just taken, `count` of them.
+            unsafe { std::slice::from_raw_parts_mut(out, count) }.iter_mut().for_each(|slot| self.look_at(slot));
+        }
+        taken
+    }
+
+    /// Whether there is nothing to do about single buffers.
+    fn is_simple(&self) -> bool {
+        self.tracks.is_none() && self.blocks.is_none()
+    }
+
+    /// Notes what there is to note about a buffer that has been taken.
+    fn look_at(&self, slot: &mut u32) {
+        if let Some(blocks) = &self.blocks {
+            // One piece, until it is cut.
+            blocks.hold(*slot, 1);
+            blocks.cut(*slot, blocks.bytes() as u16);
+        }
+        if let Some(tracks) = &self.tracks {
+            tracks.mark(*slot, Place::Packet);
+            self.notes.write_account(*slot, 0);
+            *slot |= slot::NOTED;
+        }
+    }
+
+    /// Takes buffers from the cache, and fills it, as far as that brings no pressure about.
+    ///
+    /// # Safety
+    /// As [`Self::take`], and `cache` is this thread's.
+    unsafe fn take_cached(&self, cache: Cache, out: *mut u32, count: usize) -> bool {
+        let in_ring = self.free.len();
+        if self.observe(in_ring) != Level::Calm {
+            return false;
+        }
+        // SAFETY: per contract.
+        unsafe {
+            let room = self.pressure.room(self.in_use(in_ring)) as usize;
+            cache.pop(out, count) || {
+                cache.refill(&self.free, count, room);
+                cache.pop(out, count)
+            }
+        }
+    }
+
+    /// Takes buffers from the ring: more than the cache can hold, or no cache, or few are left.
+    ///
+    /// # Safety
+    /// As [`Self::take`], and `cache` is this thread's.
+    unsafe fn take_free(&self, cache: Option<Cache>, out: *mut u32, count: usize, priority: Priority) -> bool {
+        if let Some(cache) = cache {
+            // So that all free ones count.
+            // SAFETY: this thread's cache; only handles and packets, which keep the pool, allocate.
+            unsafe { cache.flush_all(&self.free) };
+        }
+        let in_ring = self.free.len();
+        let reserve = match (priority, self.observe(in_ring)) {
+            (Priority::High, _) | (Priority::Normal | Priority::Low, Level::Calm) => 0,
+            (Priority::Normal, _) => self.pressure.reserve(self.buffers) as usize,
+            (Priority::Low, _) => return false,
+        };
+        if in_ring < count + reserve {
+            return false;
+        }
+        // SAFETY: `out` is valid for `count` writes, and they are initialised before the slice is made.
+        let space = unsafe {
+            out.write_bytes(0, count);
+            std::slice::from_raw_parts_mut(out, count)
+        };
+        let got = self.free.dequeue_bulk(space);
+        if got {
+            self.caches.tally(cache).from_ring(count);
+            self.observe(self.free.len());
+        }
+        got
+    }
+
+    /// Notes where buffers have been put, if the pool is tracked.
+    #[inline(always)]
+    pub(crate) fn mark(&self, slots: &[u32], place: Place) {
+        if let Some(tracks) = &self.tracks {
+            slots.iter().for_each(|&slot| tracks.mark(slot, place));
+        }
+    }
+
+    /// Notes that buffers have become packets, if the pool is tracked.
+    #[inline(always)]
+    pub(crate) fn mark_packets(&self, packets: &[Packet]) {
+        if let Some(tracks) = &self.tracks {
+            packets.iter().for_each(|packet| tracks.mark(packet.slot(), Place::Packet));
+        }
+    }
+
+    /// Takes one buffer as an empty packet.
+    pub(crate) fn take_packet(&self, priority: Priority) -> Result<Packet, Refused> {
+        let mut slot = 0;
+        // SAFETY: one slot of room; the slot taken is out now and becomes exactly one packet.
+        unsafe {
+            match self.take(&mut slot, 1, priority) {
+                true => Ok(Packet::from_slot(slot, self.headroom)),
+                false => Err(Refused::NoBuffer),
+            }
+        }
+    }
+
+    /// Brings buffers home around the fast path.
+    ///
+    /// # Safety
+    /// All are plain slots of this pool, out of it and in the caller's hands, none twice. The pool may be gone when this returns, so
+    /// the last access to it is the store that brings the last one home.
+    unsafe fn give_home(shared: *const Shared, slots: &[u32]) {
+        // SAFETY: the buffers keep the pool until they are home.
+        let this = unsafe { &*shared };
+        if let Some(tracks) = &this.tracks {
+            slots.iter().for_each(|&slot| tracks.mark(slot, Place::Home));
+        }
+        let cache = this.caches.of(thread::index());
+        if this.observe(this.free.len() + slots.len()) == Level::Calm
+            && let Some(cache) = cache
+        {
+            // SAFETY: this thread's cache, and the buffers that are still out keep the pool; as many slots are written as there is room for.
+            unsafe {
+                if cache.reserve(slots.len()).is_none() {
+                    cache.flush(&this.free);
+                }
+                if let Some(space) = cache.reserve(slots.len()) {
+                    ptr::copy_nonoverlapping(slots.as_ptr(), space, slots.len());
+                    cache.commit(slots.len());
+                    return;
+                }
+            }
+        } else if let Some(cache) = cache {
+            // SAFETY: as above.
+            unsafe { cache.flush_all(&this.free) };
+        }
+        this.caches.tally(cache).to_ring(slots.len());
+        let fits = this.free.enqueue_bulk(slots);
+        debug_assert!(fits);
+    }
+}
+
+/// Most buffers that [`give`] takes at once.
+pub(crate) const MAX_GIVE: usize = 256;
+
+/// Brings up to [`MAX_GIVE`] buffers of one pool home, and with the last of them a pool without handles to its end. `fill` writes
+/// all `count` of them to where it is told.
+///
+/// A free function, since a method's `&self` would promise that the pool outlives the call.
+///
+/// # Safety
+/// `entry` is theirs: all are noted, or none. `fill` initialises `count` slots, all out of the pool and in the caller's hands, none twice.
+#[inline(always)]
+pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)) {
+    // SAFETY: the buffers are in the caller's hands until `commit` or the ring's store, the last accesses to the pool. The cache is
+    // this thread's; `fill` writes what it has been given room for.
+    unsafe {
+        match entry.cache() {
+            Some(cache) if let Some(space) = cache.reserve(count) => {
+                fill(space);
+                cache.commit(count);
+            }
+            _ => give_slow(entry, count, fill),
+        }
+    }
+    // If the last handle goes at this very moment, its owner may miss the buffers and this thread the flag. The pool then waits
+    // for the next sweep: a fence here would cost every packet more than that is worth.
+    if entry.closing.load(Ordering::Relaxed) {
+        table::sweep();
+    }
+}
+
+/// # Safety
+/// As [`give`].
+#[inline(never)]
+unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)) {
+    let mut slots = [MaybeUninit::<u32>::uninit(); MAX_GIVE];
+    debug_assert!(count <= MAX_GIVE);
+    fill(slots.as_mut_ptr().cast());
+    // SAFETY: `fill` has initialised the first `count`.
+    let slots = unsafe { std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count) };
+    let Some(&first) = slots.first() else { return };
+    // SAFETY: in the caller's hands, all noted if one is. Those that are home after that are this function's to bring there.
+    unsafe {
+        let mut home = if slot::is_noted(first) { notes::settle(entry, slots) } else { count };
+        if home > 0 && entry.pool().blocks().is_some() {
+            home = blocks::settle(entry, &mut slots[..home]);
+        }
+        if home > 0 {
+            Shared::give_home(entry.pool(), &slots[..home]);
+        }
+    }
+}
+
+/// Brings one buffer home, whichever pool it is of.
+///
+/// # Safety
+/// The buffer is out and in the caller's hands, who does not use it after.
+#[inline(always)]
+pub(crate) unsafe fn give_one(slot: u32) {
+    // SAFETY: the slot's own pool; the write has room for one.
+    unsafe { give(table::entry(slot), 1, |space| space.write(slot)) };
+}
