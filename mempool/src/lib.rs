@@ -31,6 +31,7 @@ mod thread;
 pub mod buffers;
 pub mod dma;
 pub mod region;
+pub mod registry;
 
 pub use burst::{Burst, MAX_BURST};
 pub use cache::CacheStats;
