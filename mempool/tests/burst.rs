@@ -95,7 +95,7 @@ fn what_a_send_left_is_followed_by_new_packets() {
     for number in 0..8 {
         burst.push(numbered(&pool, number)).unwrap();
     }
-    assert_eq!(tx.send(&mut burst, 5, &dma, 1..=512, |_, _, _| {}), 5);
+    assert_eq!(tx.send(&mut burst, 5, &dma, 1..=512, |_, _| {}), 5);
     assert_eq!((numbers(&burst), burst.room()), (vec![5, 6, 7], 5));
     assert!(pool.alloc_bulk(&mut burst, 5));
     burst[3..].iter_mut().zip(8..).for_each(|(packet, number)| fill(packet, &[number]));

@@ -54,7 +54,15 @@ fn a_cache_is_filled_by_half_and_flushed_by_half() {
     assert_eq!(places(&pool), (902 + 32, 33, 33));
     burst.clear();
     assert_eq!(places(&pool), (934 + 17, 16 + 33, 0));
-    let expected = PoolStats { allocated: 68, freed: 68, refills: 3, flushes: 2, failed: 0 };
+    let expected = PoolStats {
+        allocated: 68,
+        alloc_fast: 68,
+        alloc_refills: 3,
+        freed: 68,
+        recycle_cache: 68,
+        recycle_full: 2,
+        ..PoolStats::default()
+    };
     assert_eq!(pool.stats(), expected);
 }
 
@@ -82,7 +90,8 @@ fn without_caches_all_goes_through_the_ring() {
     assert_eq!(places(&pool), (67, 0, 33));
     drop((one, burst));
     assert_eq!(places(&pool), (100, 0, 0));
-    let expected = PoolStats { allocated: 33, freed: 33, ..PoolStats::default() };
+    let expected =
+        PoolStats { allocated: 33, alloc_slow: 33, freed: 33, recycle_ring: 33, ..PoolStats::default() };
     assert_eq!(pool.stats(), expected);
 }
 

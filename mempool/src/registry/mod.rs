@@ -21,7 +21,7 @@ mod reason;
 mod show;
 mod tally;
 mod tunable;
-mod tunables;
+pub(crate) mod tunables;
 
 use serde::Serialize;
 
