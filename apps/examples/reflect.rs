@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     packet.rss_hash()
                 );
             }
-            let (destination, source) = packet.data_mut()[..12].split_at_mut(6);
+            let (destination, source) = packet.data_mut()?[..12].split_at_mut(6);
             destination.swap_with_slice(source);
         }
         sent += tx.send(&mut burst);

@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::packet::Packet;
 use crate::pool::Pool;
 use crate::region::Region;
-use crate::packet::Packet;
 use crate::slot::{self, POOL_NAMES};
 
 /// An address as a device sees it (I/O virtual address).
@@ -151,12 +151,22 @@ impl fmt::Debug for DmaTable {
 pub struct External(Arc<Vec<u8>>);
 impl External {
     /// stub
-    pub fn stub(bytes: Vec<u8>) -> External { External(Arc::new(bytes)) }
+    pub fn stub(bytes: Vec<u8>) -> External {
+        External(Arc::new(bytes))
+    }
     /// stub
-    pub fn bytes(&self) -> &[u8] { &self.0 }
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
     /// stub
-    pub fn len(&self) -> usize { self.0.len() }
-    pub(crate) fn into_raw(self) -> std::ptr::NonNull<()> { std::ptr::NonNull::new(Arc::into_raw(self.0).cast_mut().cast()).unwrap() }
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    pub(crate) fn into_raw(self) -> std::ptr::NonNull<()> {
+        std::ptr::NonNull::new(Arc::into_raw(self.0).cast_mut().cast()).unwrap()
+    }
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn from_raw(raw: std::ptr::NonNull<()>) -> External { External(unsafe { Arc::from_raw(raw.as_ptr().cast()) }) }
+    pub(crate) unsafe fn from_raw(raw: std::ptr::NonNull<()>) -> External {
+        External(unsafe { Arc::from_raw(raw.as_ptr().cast()) })
+    }
 }

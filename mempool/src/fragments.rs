@@ -38,7 +38,9 @@ impl FragCache {
     pub fn new(pool: &Pool) -> Result<FragCache> {
         match pool.shared().blocks() {
             Some(_) => Ok(FragCache { pool: pool.clone(), block: 0, cut: 0, bias: 0 }),
-            None => Err(Error::Invalid(format!("{}: pieces are cut from pools made with Pool::of_blocks", pool.name()))),
+            None => {
+                Err(Error::Invalid(format!("{}: pieces are cut from pools made with Pool::of_blocks", pool.name())))
+            }
         }
     }
 

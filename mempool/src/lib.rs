@@ -45,7 +45,8 @@ pub use error::{Error, Result};
 pub use fragments::FragCache;
 pub use packet::{Checksum, Flags, L3, L4, Metadata, Packet, Refused, Segments};
 pub use pool::{
-    BlockOptions, Census, Holding, Level, Place, Pool, PoolOptions, PressureEvent, Priority, Request, Tracking, Watermarks,
+    BlockOptions, Census, Holding, Level, Place, Pool, PoolOptions, PressureEvent, Priority, Request, Tracking,
+    Watermarks,
 };
 pub use registry::Reason;
 pub use thread::MAX_THREADS;

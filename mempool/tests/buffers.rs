@@ -240,8 +240,9 @@ impl Transmit {
     /// Sends frames of 1 to 512 bytes; returns position, IOVA and length of each.
     fn send(&mut self, burst: &mut Burst, max: u32) -> Vec<(u32, u64, u16)> {
         let mut armed = Vec::new();
-        let count =
-            self.tx.send(burst, max, &self.dma, 1..=512, |position, segment| armed.push((position, segment.iova, segment.len)));
+        let count = self.tx.send(burst, max, &self.dma, 1..=512, |position, segment| {
+            armed.push((position, segment.iova, segment.len))
+        });
         assert_eq!(count as usize, armed.len());
         armed
     }

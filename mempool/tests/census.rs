@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::{assert_all_home, pool};
-use gannet_mempool::{Burst, PoolStats, Census, Packet, Pool};
+use gannet_mempool::{Burst, Census, Packet, Pool, PoolStats};
 
 /// Ring, cached, out.
 fn places(pool: &Pool) -> (u32, u32, u32) {
@@ -90,8 +90,7 @@ fn without_caches_all_goes_through_the_ring() {
     assert_eq!(places(&pool), (67, 0, 33));
     drop((one, burst));
     assert_eq!(places(&pool), (100, 0, 0));
-    let expected =
-        PoolStats { allocated: 33, alloc_slow: 33, freed: 33, recycle_ring: 33, ..PoolStats::default() };
+    let expected = PoolStats { allocated: 33, alloc_slow: 33, freed: 33, recycle_ring: 33, ..PoolStats::default() };
     assert_eq!(pool.stats(), expected);
 }
 

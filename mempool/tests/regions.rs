@@ -78,7 +78,14 @@ fn a_pool_beyond_the_machine_is_refused_and_kills_nobody() {
     }
     for pages in [Pages::Exactly(PageSize::Normal), Pages::Prefer2M] {
         let region = region(pages, Backing::Shared);
-        let options = PoolOptions { buffers: 16_500_000, data_room: 16_384, headroom: 4_096, cache: 0, region, ..PoolOptions::default() };
+        let options = PoolOptions {
+            buffers: 16_500_000,
+            data_room: 16_384,
+            headroom: 4_096,
+            cache: 0,
+            region,
+            ..PoolOptions::default()
+        };
         let error = Pool::new(&options).unwrap_err();
         let Error::OutOfMemory { needed_mib, available_mib } = error else { panic!("{error:?}") };
         // With the places that stay empty.

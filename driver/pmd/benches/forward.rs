@@ -124,7 +124,8 @@ impl Bench {
 
 #[inline(always)]
 fn swap_macs(packet: &mut Packet) {
-    if let Some((destination, rest)) = packet.data_mut().split_first_chunk_mut::<6>()
+    if let Ok(frame) = packet.data_mut()
+        && let Some((destination, rest)) = frame.split_first_chunk_mut::<6>()
         && let Some(source) = rest.first_chunk_mut::<6>()
     {
         std::mem::swap(destination, source);

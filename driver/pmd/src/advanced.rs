@@ -3,6 +3,7 @@
 //! From a receive descriptor's bits to a packet's metadata it is one look-up here and a few shifts in the family, whose status bits are its
 //! own; no branches.
 
+use gannet_mempool::buffers::Segment;
 use gannet_mempool::{Flags, L3, L4};
 use gannet_spec::advanced::{TxData, rss_type, rx_type, tx_command};
 
@@ -56,11 +57,13 @@ const fn l4(kind: u32) -> L4 {
     }
 }
 
-/// A packet in a single descriptor: data, advanced, end of packet, FCS inserted.
-const WHOLE_PACKET: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
+/// A piece of a frame: data, advanced, FCS inserted.
+const PIECE: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::IFCS;
 
-/// The descriptor that sends a whole frame, without the bit that asks for a report.
+/// The descriptor that sends a segment, without the bit that asks for a report.
 #[inline(always)]
-pub(crate) fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2] {
-    TxData { buffer, length, command: WHOLE_PACKET, payload_length: length.into() }.words()
+pub(crate) fn tx_descriptor(segment: Segment) -> [u64; 2] {
+    let end = if segment.is_last { tx_command::EOP } else { 0 };
+    TxData { buffer: segment.iova, length: segment.len, command: PIECE | end, payload_length: segment.frame_len.into() }
+        .words()
 }

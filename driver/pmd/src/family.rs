@@ -5,6 +5,7 @@
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
+use gannet_mempool::buffers::Segment;
 use gannet_mempool::dma::Iova;
 use gannet_spec::advanced::RxWriteBack;
 use gannet_spec::{ReadWrite, Reg};
@@ -55,8 +56,8 @@ pub(crate) trait Family: Sized + Send + Sync + 'static {
     /// What the card found out about a frame, as far as the bits of `status` go.
     fn metadata(descriptor: RxWriteBack, status: u32) -> Metadata;
 
-    /// The descriptor that sends a whole frame, without the bit that asks for a report.
-    fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2];
+    /// The descriptor that sends a segment of a frame, without the bit that asks for a report.
+    fn tx_descriptor(segment: Segment) -> [u64; 2];
 
     /// Tail register of a receive queue.
     fn rx_tail(queue: u32) -> Reg<ReadWrite>;

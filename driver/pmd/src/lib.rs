@@ -55,7 +55,7 @@ pub use config::{PortConfig, RING_SIZES, RxInterrupts, RxQueueConfig, TxQueueCon
 pub use error::{Error, Result};
 pub use filter::{Filter, MacAddress, Multicast, Promiscuous};
 pub use gannet_bus::{Condition, DmaAccess, DmaFault};
-pub use gannet_mempool::{Burst, Census, Checksum, L3, L4, MAX_BURST, NoRoom, Packet, Pool, PoolOptions};
+pub use gannet_mempool::{Burst, Census, Checksum, L3, L4, MAX_BURST, Packet, Pool, PoolOptions, Refused};
 pub use idle::{Idle, Sleeper};
 pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
 pub use queue::{Queues, RxQueue, TxQueue};

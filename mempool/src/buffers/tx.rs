@@ -104,7 +104,13 @@ impl TxBuffers {
 
     /// Why [`Self::send`] stops at `packet`, given the same and a ring that takes `places` places at a time. `None`: it does not, or not
     /// any more.
-    pub fn obstacle(&self, packet: &Packet, places: u32, dma: &DmaTable, lengths: &RangeInclusive<u16>) -> Option<Obstacle> {
+    pub fn obstacle(
+        &self,
+        packet: &Packet,
+        places: u32,
+        dma: &DmaTable,
+        lengths: &RangeInclusive<u16>,
+    ) -> Option<Obstacle> {
         let pieces = || packet.chain().filter(|segment| !segment.is_empty());
         let count = pieces().count();
         if !u16::try_from(packet.total_len()).is_ok_and(|len| lengths.contains(&len)) {

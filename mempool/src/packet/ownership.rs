@@ -144,7 +144,11 @@ impl Packet {
     pub(super) fn part(&mut self, at: usize) -> Result<Packet, Refused> {
         let mut part = self.share();
         part.adjust(at)?;
-        if part.is_foreign() { part.rename()? } else { part.make_own()? }
+        if part.is_foreign() {
+            part.rename()?
+        } else {
+            part.make_own()?
+        }
         Ok(part)
     }
 

@@ -182,9 +182,8 @@ impl Default for BlockOptions {
 impl BlockOptions {
     /// The pool of which the blocks are the buffers.
     pub(super) fn pool(&self) -> Result<PoolOptions> {
-        let is_possible = (1..=1 << 16).contains(&self.blocks)
-            && [4, 8, 16, 32].contains(&self.block_kib)
-            && self.headroom <= 1024;
+        let is_possible =
+            (1..=1 << 16).contains(&self.blocks) && [4, 8, 16, 32].contains(&self.block_kib) && self.headroom <= 1024;
         if !is_possible {
             return Err(Error::Invalid(format!(
                 "{} blocks of {} KiB with {} bytes of headroom: 1 to 65536 of 4, 8, 16 or 32 KiB with 0 to 1024 are possible",

@@ -70,7 +70,11 @@ impl Pressure {
         let part = |percent: u8| (u64::from(buffers) * u64::from(percent) / 100) as u32;
         Ok(Pressure {
             level: AtomicU8::new(Level::Calm as u8),
-            marks: Marks { low: part(watermarks.low), pressure: part(watermarks.pressure), high: part(watermarks.high) },
+            marks: Marks {
+                low: part(watermarks.low),
+                pressure: part(watermarks.pressure),
+                high: part(watermarks.high),
+            },
             entered: AtomicU64::new(0),
             critical: AtomicU64::new(0),
             events: Ring::with_capacity(KEPT_EVENTS)?,

@@ -166,7 +166,8 @@ impl Shared {
         let cache = self.caches.of(thread::index());
         // SAFETY: this thread's cache; `out` per contract.
         let taken = unsafe {
-            cache.is_some_and(|cache| self.take_cached(cache, out, count)) || self.take_free(cache, out, count, priority)
+            cache.is_some_and(|cache| self.take_cached(cache, out, count))
+                || self.take_free(cache, out, count, priority)
         };
         if !taken {
             self.caches.tally(cache).refused();

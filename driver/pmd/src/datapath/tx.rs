@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use gannet_bus::descriptors::DescriptorRing;
 use gannet_bus::{Device, Registers};
 use gannet_mempool::Burst;
-use gannet_mempool::buffers::TxBuffers;
+use gannet_mempool::buffers::{Obstacle, TxBuffers};
 use gannet_mempool::dma::DmaTable;
 use gannet_spec::advanced::{TxWriteBack, tx_command};
 use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
@@ -103,15 +103,15 @@ impl<D: Device, F: Family> TxRing<D, F> {
         Ok(queue)
     }
 
-    /// Writes descriptors for packets from the front of `burst`, at most a run of them. Returns how many.
+    /// Writes descriptors for packets from the front of `burst`, at most a run of descriptors. Returns how many packets.
     #[inline(always)]
     fn send_run(&mut self, burst: &mut Burst, bytes: &mut u64) -> u32 {
         // One place stays free: head = tail would mean an empty ring to the card.
         let free = self.ring.len() - 1 - self.buffers.len();
         let ring = self.ring.descriptors();
-        let sent = self.buffers.send(burst, free.min(RUN), &self.dma, LENGTHS, |position, buffer, length| {
-            *bytes += u64::from(length);
-            ring.store(position, F::tx_descriptor(buffer, length));
+        let sent = self.buffers.send(burst, free.min(RUN), &self.dma, LENGTHS, |position, segment| {
+            *bytes += u64::from(segment.len);
+            ring.store(position, F::tx_descriptor(segment));
         });
         if sent > 0 {
             let last = self.buffers.head().wrapping_sub(1);
@@ -121,15 +121,22 @@ impl<D: Device, F: Family> TxRing<D, F> {
         sent
     }
 
-    /// Drops the packet at the front of `burst`, which the card cannot send.
+    /// Drops the packet at the front of `burst` if the card cannot send it. False if there is only no room for it now.
     #[cold]
     #[inline(never)]
-    fn reject(&mut self, burst: &mut Burst) {
-        if let Some(packet) = burst.pop_front() {
-            let sendable = u16::try_from(packet.len()).is_ok_and(|len| LENGTHS.contains(&len));
-            let reason = if sendable { &self.counters.unmapped } else { &self.counters.invalid };
-            reason.add(1);
-        }
+    fn reject(&mut self, burst: &mut Burst) -> bool {
+        let Some(packet) = burst.first() else { return false };
+        let reason = match self.buffers.obstacle(packet, RUN.min(self.ring.len() - 1), &self.dma, &LENGTHS) {
+            Some(Obstacle::Length | Obstacle::Segments) => &self.counters.invalid,
+            Some(Obstacle::Unreachable) => &self.counters.unmapped,
+            Some(Obstacle::Full) | None => {
+                self.counters.full.add(1);
+                return false;
+            }
+        };
+        reason.add(1);
+        drop(burst.pop_front());
+        true
     }
 
     /// Waits until the card has fetched and sent what it has been given. What it does not get round to is lost, and counted.
@@ -163,19 +170,14 @@ impl<D: Device, F: Family> TxRing<D, F> {
 impl<D: Device, F: Family> Transmit for TxRing<D, F> {
     fn send(&mut self, burst: &mut Burst) -> usize {
         self.reclaim();
-        let start = self.buffers.head();
-        let mut bytes = 0;
+        let (mut sent, mut bytes) = (0, 0);
         while !burst.is_empty() {
-            if self.send_run(burst, &mut bytes) > 0 {
-                continue;
-            }
-            if self.buffers.len() == self.ring.len() - 1 {
-                self.counters.full.add(1);
+            let run = self.send_run(burst, &mut bytes);
+            sent += run;
+            if run == 0 && !self.reject(burst) {
                 break;
             }
-            self.reject(burst);
         }
-        let sent = self.buffers.head().wrapping_sub(start);
         if sent > 0 {
             self.counters.packets.add(sent.into());
             self.counters.bytes.add(bytes);

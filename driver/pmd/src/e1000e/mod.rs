@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
+use gannet_mempool::buffers::Segment;
 use gannet_spec::x82574::desc::{RxWriteBack, TxData, rx_status, tx_command};
 use gannet_spec::x82574::{QUEUES, regs::*};
 use gannet_spec::{ReadWrite, Reg};
@@ -31,8 +32,8 @@ use crate::port::Link;
 use crate::stats::PortStats;
 use crate::{Result, gigabit};
 
-/// A single-descriptor packet: data, extended, end of packet, FCS inserted.
-const TX_COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::IFCS;
+/// A piece of a frame: data, extended, FCS inserted.
+const TX_COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::IFCS;
 
 /// A card of the family. They do not differ.
 #[derive(Default)]
@@ -59,8 +60,9 @@ impl Family for E1000e {
     }
 
     #[inline(always)]
-    fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2] {
-        TxData { buffer, length, command: TX_COMMAND }.words()
+    fn tx_descriptor(segment: Segment) -> [u64; 2] {
+        let end = if segment.is_last { tx_command::EOP } else { 0 };
+        TxData { buffer: segment.iova, length: segment.len, command: TX_COMMAND | end }.words()
     }
 
     fn rx_tail(queue: u32) -> Reg<ReadWrite> {

@@ -15,6 +15,7 @@ mod stats;
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
+use gannet_mempool::buffers::Segment;
 use gannet_spec::x82576::Chip;
 use gannet_spec::x82576::desc::{RxWriteBack, rx_status};
 use gannet_spec::x82576::regs::*;
@@ -52,8 +53,8 @@ impl Family for Igb {
     }
 
     #[inline(always)]
-    fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2] {
-        advanced::tx_descriptor(buffer, length)
+    fn tx_descriptor(segment: Segment) -> [u64; 2] {
+        advanced::tx_descriptor(segment)
     }
 
     fn rx_tail(queue: u32) -> Reg<ReadWrite> {

@@ -14,6 +14,7 @@ mod stats;
 
 use gannet_bus::Device;
 use gannet_mempool::Metadata;
+use gannet_mempool::buffers::Segment;
 use gannet_spec::x82599::desc::{RxWriteBack, rx_status};
 use gannet_spec::x82599::regs::*;
 use gannet_spec::{ReadWrite, Reg};
@@ -99,8 +100,8 @@ impl Family for Ixgbe {
     }
 
     #[inline(always)]
-    fn tx_descriptor(buffer: u64, length: u16) -> [u64; 2] {
-        advanced::tx_descriptor(buffer, length)
+    fn tx_descriptor(segment: Segment) -> [u64; 2] {
+        advanced::tx_descriptor(segment)
     }
 
     fn rx_tail(queue: u32) -> Reg<ReadWrite> {
