@@ -12,12 +12,12 @@
 //! lets go of it.
 #![allow(unsafe_code)]
 
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
 
 use crate::account;
-use crate::dma::External;
+use crate::dma::{External, Lent};
 use crate::packet::Packet;
 use crate::sharers::Sharers;
 use crate::slot;
@@ -162,12 +162,18 @@ impl Record {
     }
 
     /// The foreign memory, and where in it the packet's bytes begin.
-    pub(crate) fn external(&self) -> Option<(External, usize)> {
+    pub(crate) fn lent(&self) -> Option<(&Lent, usize)> {
         let external = ptr::NonNull::new(self.external.load(Ordering::Relaxed))?;
-        // SAFETY: the record owns a count, which stays in it: this one is not dropped.
-        let external = ManuallyDrop::new(unsafe { External::from_raw(external) });
-        let start = self.bytes.load(Ordering::Relaxed).addr() - external.bytes().as_ptr().addr();
-        Some(((*external).clone(), start))
+        // SAFETY: the record owns a count, which stays in it as long as a packet of this buffer is there.
+        let lent = unsafe { Lent::borrow(external) };
+        Some((lent, self.bytes.load(Ordering::Relaxed).addr() - lent.bytes().as_ptr().addr()))
+    }
+
+    /// The foreign memory once more.
+    pub(crate) fn external(&self) -> Option<External> {
+        let external = ptr::NonNull::new(self.external.load(Ordering::Relaxed))?;
+        // SAFETY: as in `lent`.
+        Some(unsafe { External::of_raw(external) })
     }
 
     /// Makes the bytes from `start` of `external` those of the packet. The caller is the only owner of the buffer.

@@ -17,8 +17,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gannet_mempool::dma::{DmaMapper, DmaMapping, Iova};
-use gannet_mempool::region::{Region, RegionOptions};
+use gannet_mempool::dma::{DmaMapper, DmaRegion, Iova};
+use gannet_mempool::region::RegionOptions;
 
 use crate::{Error, Result};
 
@@ -31,15 +31,16 @@ pub const RING_ALIGNMENT: usize = 128;
 /// Memory for rings, reachable by a device, and by nobody else in this process: it hands out no address but the device's, so that no packet
 /// and no slice can lie in it.
 #[derive(Debug)]
-pub struct RingMemory(DmaMapping);
+pub struct RingMemory(DmaRegion);
 
 impl RingMemory {
     /// Gets at least `bytes` of memory and maps it through `mapper`.
     ///
     /// # Errors
     /// No memory, or a mapping that the IOMMU refuses.
+    #[track_caller]
     pub fn new(mapper: Arc<dyn DmaMapper>, bytes: usize, options: RegionOptions) -> Result<Arc<RingMemory>> {
-        Ok(Arc::new(RingMemory(DmaMapping::new(mapper, Region::new(bytes, options)?)?)))
+        Ok(Arc::new(RingMemory(DmaRegion::new(mapper, bytes, options)?)))
     }
 
     /// Address of the first byte as the device sees it.
@@ -77,7 +78,7 @@ impl DescriptorRing {
         if !count.is_power_of_two() {
             return Err(Error::Invalid(format!("a ring of {count} descriptors: it must be a power of two")));
         }
-        let fits = offset.checked_add(Self::bytes(count)).is_some_and(|end| end <= memory.0.region().len());
+        let fits = offset.checked_add(Self::bytes(count)).is_some_and(|end| end <= memory.0.len());
         if !fits || !offset.is_multiple_of(RING_ALIGNMENT) {
             return Err(Error::Invalid(format!("a ring of {count} descriptors does not fit at byte {offset}")));
         }

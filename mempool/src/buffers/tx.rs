@@ -169,10 +169,15 @@ impl TxBuffers {
         lengths: &RangeInclusive<u16>,
         arm: &mut impl FnMut(u32, Segment),
     ) -> bool {
-        let Some(packet) = burst.first() else { return false };
-        if self.obstacle(packet, max, dma, lengths).is_some() {
+        let Some(packet) = burst.first_mut() else { return false };
+        let mut obstacle = self.obstacle(packet, max, dma, lengths);
+        if obstacle == Some(Obstacle::Unreachable) && dma.bounce(packet) {
+            obstacle = self.obstacle(packet, max, dma, lengths);
+        }
+        if obstacle.is_some() {
             return false;
         }
+        let packet = &*packet;
         // Below 2^16, and within `max`: checked just now.
         let frame_len = packet.total_len() as u16;
         let pieces = || packet.chain().filter(|segment| !segment.is_empty());

@@ -8,7 +8,7 @@
 
 use super::{Packet, Refused, fits};
 use crate::account::{self, Account, OverLimit};
-use crate::dma::External;
+use crate::dma::{External, Lent};
 use crate::notes::{self, Record};
 use crate::pool::{Place, Pool, Priority};
 use crate::slot;
@@ -35,8 +35,8 @@ impl Packet {
     }
 
     /// The foreign memory, and where in it the frame begins.
-    pub(crate) fn external(&self) -> Option<(External, usize)> {
-        let (memory, start) = self.record()?.external()?;
+    pub(crate) fn lent(&self) -> Option<(&Lent, usize)> {
+        let (memory, start) = self.record()?.lent()?;
         Some((memory, start + usize::from(self.offset)))
     }
 
@@ -104,19 +104,43 @@ impl Packet {
             copy.charge_number(account)?;
         }
         copy.own_bytes().copy_from_slice(self.data());
-        if let Some(record) = self.record() {
-            if let Some(next) = record.next().and_then(Packet::share_segment) {
-                copy.open_record().set_next(next);
-            }
-            if !record.sharers().is_shared()
-                && let Some(token) = record.set_token(None)
-            {
-                token.note_copy();
-                copy.open_record().set_token(Some(token));
-            }
+        if let Some(next) = self.record().and_then(Record::next).and_then(Packet::share_segment) {
+            copy.open_record().set_next(next);
         }
+        self.hand_token_to(&mut copy);
         *self = copy;
         Ok(())
+    }
+
+    /// Puts the whole frame into one buffer of `pool`. The charge and the completion go along.
+    pub(crate) fn copy_into(&mut self, pool: &Pool) -> Result<(), Refused> {
+        let mut copy = pool.shared().take_packet(Priority::Normal)?;
+        let account = if self.is_noted() { self.pool().notes().account(self.slot()) } else { 0 };
+        if account != 0 {
+            copy.charge_number(account)?;
+        }
+        let len = self.total_len();
+        let mut space = copy.append(len)?;
+        for bytes in self.segments() {
+            let (place, rest) = space.split_at_mut(bytes.len());
+            place.copy_from_slice(bytes);
+            space = rest;
+        }
+        copy.metadata = self.metadata;
+        self.hand_token_to(&mut copy);
+        *self = copy;
+        Ok(())
+    }
+
+    /// Gives the completion, unless others of this buffer wait for it too, to a copy.
+    fn hand_token_to(&self, copy: &mut Packet) {
+        if let Some(record) = self.record()
+            && !record.sharers().is_shared()
+            && let Some(token) = record.set_token(None)
+        {
+            token.note_copy();
+            copy.open_record().set_token(Some(token));
+        }
     }
 
     /// A packet of up to 65,535 bytes that are somebody else's: from `start` on, `len` of them, of `memory`. Nothing is copied; a buffer of
@@ -155,7 +179,9 @@ impl Packet {
     /// Gives this packet of foreign bytes a buffer of its own to stand for them.
     fn rename(&mut self) -> Result<(), Refused> {
         let mut name = self.pool().take_packet(Priority::Normal)?;
-        if let Some((memory, start)) = self.external() {
+        if let Some((_, start)) = self.lent()
+            && let Some(memory) = self.record().and_then(Record::external)
+        {
             name = name.around(memory, start, self.len);
             name.metadata = self.metadata;
         }

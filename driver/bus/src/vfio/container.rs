@@ -30,7 +30,7 @@ pub(super) trait AddressSpace: Send {
     /// A card of this group has been closed.
     fn remove(&mut self, group: u32);
 
-    /// Maps the whole region at `iova`, for reading and writing.
+    /// Maps the whole region at `iova`, for reading, and for writing if its [`Access`](gannet_mempool::region::Access) says so.
     ///
     /// # Safety
     /// The region is not dropped before [`Self::unmap`] has succeeded or the space is dropped.
@@ -63,7 +63,12 @@ struct State {
     cards: BTreeSet<PciAddress>,
     addresses: IovaSpace,
     mappings: BTreeMap<u64, Mapping>,
+    /// Where a region is mapped. (Not where unmapping it has failed.)
+    places: BTreeMap<RegionId, u64>,
 }
+
+/// Address of the `Region` itself, not of its memory: regions of lent memory may share pages. Of one region as long as `mappings` keeps it.
+type RegionId = usize;
 
 struct Mapping {
     /// Keeps the memory as long as the cards can reach it.
@@ -94,7 +99,13 @@ impl VfioContainer {
 
     fn new(open: Open) -> VfioContainer {
         let addresses = IovaSpace::new(Some(Vec::new()));
-        let state = State { space: None, cards: BTreeSet::new(), addresses, mappings: BTreeMap::new() };
+        let state = State {
+            space: None,
+            cards: BTreeSet::new(),
+            addresses,
+            mappings: BTreeMap::new(),
+            places: BTreeMap::new(),
+        };
         VfioContainer { open, state: Mutex::new(state) }
     }
 
@@ -146,23 +157,25 @@ impl State {
             Err(why) => {
                 // First: a card that is open keeps the IOMMU busy.
                 drop(device);
+                // Nothing is unused: this card was the first, or is not the last.
                 self.remove(address, group);
                 Err(why)
             }
         }
     }
 
-    /// A card has been closed.
-    fn remove(&mut self, address: PciAddress, group: u32) {
+    /// A card has been closed. Returns memory that no card can reach any more, to be dropped without the lock: someone may get it back.
+    fn remove(&mut self, address: PciAddress, group: u32) -> Vec<Arc<Region>> {
         self.cards.remove(&address);
         if let Some(space) = &mut self.space {
             space.remove(group);
         }
-        if self.cards.is_empty() {
-            self.space = None;
-            self.addresses.set_ranges(Some(Vec::new()));
-            self.forget_unused();
+        if !self.cards.is_empty() {
+            return Vec::new();
         }
+        self.space = None;
+        self.addresses.set_ranges(Some(Vec::new()));
+        self.forget_unused()
     }
 
     /// A card has come: its IOMMU may reach less far. If it is the first, what is mapped from before, when all cards had gone, is mapped again.
@@ -181,22 +194,18 @@ impl State {
     }
 
     /// No card is left: what could not be unmapped now is.
-    fn forget_unused(&mut self) {
-        let (addresses, mappings) = (&mut self.addresses, &mut self.mappings);
-        mappings.retain(|&iova, mapping| {
-            if mapping.users == 0 {
-                addresses.give_back(iova);
-            }
-            mapping.users > 0
-        });
+    fn forget_unused(&mut self) -> Vec<Arc<Region>> {
+        let unused: Vec<_> = self.mappings.extract_if(.., |_, mapping| mapping.users == 0).collect();
+        unused.iter().for_each(|(iova, _)| self.addresses.give_back(*iova));
+        unused.into_iter().map(|(_, mapping)| mapping.region).collect()
     }
 }
 
 impl DmaMapper for VfioContainer {
     fn map(&self, region: &Arc<Region>) -> gannet_mempool::Result<Iova> {
         let state = &mut *self.lock();
-        let is_mapped = |known: &Mapping| known.users > 0 && Arc::ptr_eq(&known.region, region);
-        if let Some((&iova, mapping)) = state.mappings.iter_mut().find(|(_, known)| is_mapped(known)) {
+        let known = state.places.get(&id(region)).copied();
+        if let Some((iova, mapping)) = known.and_then(|iova| Some((iova, state.mappings.get_mut(&iova)?))) {
             mapping.users += 1;
             return Ok(Iova(iova));
         }
@@ -218,17 +227,21 @@ impl DmaMapper for VfioContainer {
             return Err(refused(why_not_mapped(&why, iova, mapped + region.len())));
         }
         state.mappings.insert(iova, Mapping { region: region.clone(), users: 1 });
+        state.places.insert(id(region), iova);
         Ok(Iova(iova))
     }
 
     fn unmap(&self, iova: Iova, region: &Region) {
         let state = &mut *self.lock();
-        let known = state.mappings.get_mut(&iova.0).filter(|mapping| mapping.region.base() == region.base());
-        let Some(mapping) = known else { return };
-        mapping.users = mapping.users.saturating_sub(1);
+        if state.places.get(&id(region)) != Some(&iova.0) {
+            return;
+        }
+        let Some(mapping) = state.mappings.get_mut(&iova.0) else { return };
+        mapping.users -= 1;
         if mapping.users > 0 {
             return;
         }
+        state.places.remove(&id(region));
         if let Some(space) = &state.space
             && let Err(why) = space.unmap(iova.0, region.len())
         {
@@ -239,6 +252,10 @@ impl DmaMapper for VfioContainer {
         state.mappings.remove(&iova.0);
         state.addresses.give_back(iova.0);
     }
+}
+
+fn id(region: &Region) -> RegionId {
+    std::ptr::from_ref(region).addr()
 }
 
 impl fmt::Debug for VfioContainer {
@@ -261,7 +278,8 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.container.lock().remove(self.address, self.group);
+        let unused = self.container.lock().remove(self.address, self.group);
+        drop(unused);
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use gannet_mempool::region::Region;
+use gannet_mempool::region::{Access, Region};
 use iommufd_bindings::iommufd::*;
 use iommufd_ioctls::{IommuFd, IommufdError};
 use nix::{ioctl_readwrite_bad, request_code_none};
@@ -98,11 +98,15 @@ impl AddressSpace for Iommufd {
     }
 
     unsafe fn map(&self, iova: u64, region: &Region) -> io::Result<()> {
+        let writeable = match region.access() {
+            Access::ReadWrite => iommufd_ioas_map_flags_IOMMU_IOAS_MAP_WRITEABLE,
+            Access::ReadOnly => 0,
+        };
         let map = iommu_ioas_map {
             size: size_of::<iommu_ioas_map>() as u32,
             flags: iommufd_ioas_map_flags_IOMMU_IOAS_MAP_FIXED_IOVA
-                | iommufd_ioas_map_flags_IOMMU_IOAS_MAP_WRITEABLE
-                | iommufd_ioas_map_flags_IOMMU_IOAS_MAP_READABLE,
+                | iommufd_ioas_map_flags_IOMMU_IOAS_MAP_READABLE
+                | writeable,
             ioas_id: self.ioas,
             __reserved: 0,
             user_va: region.base().as_ptr() as u64,

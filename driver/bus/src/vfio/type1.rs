@@ -1,6 +1,6 @@
 //! An address space as a Type1v2 container: `/dev/vfio/vfio`, with IOMMU groups (`/dev/vfio/N`) in it.
 //!
-//! The crate `vfio-ioctls` opens the container and maps memory. Groups and devices are opened here: its `VfioDevice` closes the device and then
+//! The crate `vfio-ioctls` opens the container and unmaps memory; it maps for reading and writing only, so mapping is done here. Groups and devices are opened here: its `VfioDevice` closes the device and then
 //! reads the device's files in sysfs, which the kernel removes in that moment when the card is unplugged, and panics; and its errors of groups,
 //! interrupts, resets and configuration space do not say why.
 #![allow(unsafe_code)]
@@ -12,7 +12,9 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
-use gannet_mempool::region::Region;
+use gannet_mempool::region::{Access, Region};
+use nix::{ioctl_write_ptr_bad, request_code_none};
+use vfio_bindings::bindings::vfio::*;
 use vfio_ioctls::{VfioContainer, VfioError};
 
 use super::container::AddressSpace;
@@ -22,6 +24,8 @@ use crate::sysfs::{PciAddress, Sysfs};
 
 /// Where groups and containers are opened.
 const NODES: &str = "/dev/vfio";
+
+ioctl_write_ptr_bad!(map_dma, request_code_none!(VFIO_TYPE, VFIO_BASE + 13), vfio_iommu_type1_dma_map);
 
 /// A container and the groups in it.
 pub(super) struct Type1 {
@@ -105,9 +109,11 @@ impl AddressSpace for Type1 {
     }
 
     unsafe fn map(&self, iova: u64, region: &Region) -> io::Result<()> {
-        // SAFETY: the caller keeps the memory as long as it is mapped. A region hands out no reference, so a device that writes to it breaks no
-        // promise.
-        unsafe { self.container.vfio_dma_map(iova, region.len(), region.base().as_ptr()) }.map_err(io_error)
+        let map = request(iova, region);
+        // SAFETY: the kernel reads the structure, whose size it is told. The caller keeps the memory as long as it is mapped. A region hands out
+        // no reference to what a device may write, so a device that writes to it breaks no promise.
+        unsafe { map_dma(self.container.as_raw_fd(), &map) }?;
+        Ok(())
     }
 
     fn unmap(&self, iova: u64, len: usize) -> io::Result<()> {
@@ -120,6 +126,21 @@ impl AddressSpace for Type1 {
 
     fn mappings_left(&self) -> Option<u32> {
         sys::iommu_info(self.fd()).ok()?.mappings_left
+    }
+}
+
+/// What the kernel is asked to map.
+fn request(iova: u64, region: &Region) -> vfio_iommu_type1_dma_map {
+    let flags = match region.access() {
+        Access::ReadWrite => VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+        Access::ReadOnly => VFIO_DMA_MAP_FLAG_READ,
+    };
+    vfio_iommu_type1_dma_map {
+        argsz: size_of::<vfio_iommu_type1_dma_map>() as u32,
+        flags,
+        vaddr: region.base().addr().get() as u64,
+        iova,
+        size: region.len() as u64,
     }
 }
 
@@ -140,7 +161,44 @@ fn not_opened(why: io::Error, group: u32, sysfs: &Sysfs) -> Refusal {
 
 fn io_error(why: VfioError) -> io::Error {
     match why {
-        VfioError::IommuDmaMap(errno) | VfioError::IommuDmaUnmap(errno) => errno.into(),
+        VfioError::IommuDmaUnmap(errno) => errno.into(),
         why => io::Error::other(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use gannet_mempool::dma::{DmaMapper, DmaMapping, External, Iova};
+    use gannet_mempool::region::{PageSize, Pages, RegionOptions};
+
+    use super::*;
+
+    /// Asks no kernel.
+    #[derive(Debug, Default)]
+    struct Requests(Mutex<Vec<(u32, u64)>>);
+
+    impl DmaMapper for Requests {
+        fn map(&self, region: &Arc<Region>) -> gannet_mempool::Result<Iova> {
+            let asked = request(1 << 20, region);
+            assert_eq!(asked.vaddr % 4096, 0);
+            self.0.lock().expect("the requests").push((asked.flags, asked.size));
+            Ok(Iova(asked.iova))
+        }
+        fn unmap(&self, _: Iova, _: &Region) {}
+    }
+
+    #[test]
+    fn dma_streaming_lent_memory_is_mapped_for_reading_only() {
+        let requests = Arc::new(Requests::default());
+        let options = RegionOptions { pages: Pages::Exactly(PageSize::Normal), ..RegionOptions::default() };
+        DmaMapping::new(requests.clone(), Region::new(1, options).expect("memory")).expect("a mapping");
+        let memory = External::new([0; 64], drop);
+        memory.map(&(requests.clone() as Arc<dyn DmaMapper>)).expect("a mapping");
+        let asked = requests.0.lock().expect("the requests").clone();
+        assert_eq!(asked[0], (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, 4096));
+        assert_eq!(asked[1].0, VFIO_DMA_MAP_FLAG_READ);
+        assert!(asked[1].1 == 4096 || asked[1].1 == 8192);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::os::fd::AsFd;
 
-use gannet_mempool::dma::DmaMapping;
-use gannet_mempool::region::{Pages, RegionOptions};
+use gannet_mempool::dma::{DmaMapping, External};
+use gannet_mempool::region::{Access, Pages, RegionOptions};
 
 use super::*;
 
@@ -14,6 +14,7 @@ struct Iommu {
     /// How often a card was opened.
     opened: usize,
     mapped: BTreeMap<u64, usize>,
+    read_only: usize,
     /// Errors that calls of `map` and `unmap` answer with.
     refuse_map: Option<i32>,
     refuse_unmap: Option<i32>,
@@ -49,6 +50,7 @@ impl AddressSpace for Space {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => {
                 assert_eq!(iommu.mapped.insert(iova, region.len()), None, "mapped twice");
+                iommu.read_only += usize::from(region.access() == Access::ReadOnly);
                 Ok(())
             }
         })
@@ -210,6 +212,49 @@ fn memory_that_stays_mapped_is_kept_until_all_cards_are_closed() {
     drop(again);
     drop(one);
     assert_eq!(Arc::strong_count(&memory), 1);
+}
+
+/// A part of a buffer that several own.
+struct Part(Arc<Vec<u8>>, std::ops::Range<usize>);
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[self.1.clone()]
+    }
+}
+
+#[test]
+fn dma_streaming_two_lent_pieces_of_one_page_are_mapped_apart() {
+    let container = container();
+    let _one = card(&container, 1).expect("a card");
+    let mapper: Arc<dyn DmaMapper> = container.clone();
+    let page = Arc::new(vec![0; 64]);
+    let lent = [0..32, 32..64].map(|part| External::new(Part(page.clone(), part), drop));
+    lent.iter().for_each(|memory| memory.map(&mapper).expect("a mapping"));
+    let [first, second] = lent.each_ref().map(|memory| memory.iova(&mapper).expect("mapped").0 & !4095);
+    assert_ne!(first, second);
+    assert_eq!(iommu(|iommu| (iommu.mapped.len(), iommu.read_only)), (2, 2));
+    let [one, two] = lent;
+    drop(one);
+    assert!(iommu(|iommu| iommu.mapped.contains_key(&second) && iommu.mapped.len() == 1));
+    drop(two);
+    assert_eq!((iommu(|iommu| iommu.mapped.len()), Arc::strong_count(&page)), (0, 1));
+}
+
+#[test]
+fn dma_streaming_memory_that_stays_mapped_is_released_when_no_card_is_left() {
+    let container = container();
+    let one = card(&container, 1).expect("a card");
+    let released = Arc::new(Mutex::new(false));
+    let (seen, released_by) = (released.clone(), container.clone());
+    // What is released may want to use the container.
+    let memory = External::new(vec![0; 64], move |_| *seen.lock().expect("") = released_by.iova_ranges().is_empty());
+    memory.map(&(container.clone() as Arc<dyn DmaMapper>)).expect("a mapping");
+    iommu(|iommu| iommu.refuse_unmap = Some(libc::EIO));
+    drop(memory);
+    assert!(!*released.lock().expect(""), "a card may read it");
+    drop(one);
+    assert!(*released.lock().expect(""));
 }
 
 #[test]

@@ -3,12 +3,13 @@
 //! A region is a memory file (memfd) where anything else must map it too (a software card, a device served by
 //! another process), or anonymous huge pages. Either way it is gone when its last user is gone: SIGKILL leaves no huge page
 //! behind, as no file in a hugetlbfs mount ever exists. [`crate::dma`] makes a region known to a device;
-//! [`crate::Pool`] cuts it into buffers. Under miri, which knows no mappings, regions come from the heap.
+//! [`crate::Pool`] cuts it into buffers. Memory that someone else owns is a region too, one that devices only read
+//! ([`crate::dma::External`]). Under miri, which knows no mappings, regions come from the heap.
 #![allow(unsafe_code)]
 
 use std::alloc::Layout;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
@@ -20,64 +21,14 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::error::{Error, Result};
 
-/// Size of the pages behind a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PageSize {
-    /// 4 KiB. Always there; costs a TLB and an IOTLB miss for almost every packet on hardware.
-    Normal,
-    /// 2 MiB huge pages.
-    Huge2M,
-    /// 1 GiB huge pages, usually reserved on the kernel command line.
-    Huge1G,
-}
+mod foreign;
+mod pages;
+mod sealed;
 
-impl PageSize {
-    /// Size in bytes.
-    pub const fn bytes(self) -> usize {
-        match self {
-            PageSize::Normal => 4 << 10,
-            PageSize::Huge2M => 2 << 20,
-            PageSize::Huge1G => 1 << 30,
-        }
-    }
-
-    /// The size as people write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            PageSize::Normal => "4 KiB",
-            PageSize::Huge2M => "2 MiB",
-            PageSize::Huge1G => "1 GiB",
-        }
-    }
-
-    /// The kernel's directory of this size (`/sys/kernel/mm/hugepages/...`), `None` for normal pages.
-    fn sysfs(self) -> Option<String> {
-        (self != PageSize::Normal).then(|| format!("/sys/kernel/mm/hugepages/hugepages-{}kB", self.bytes() >> 10))
-    }
-
-    fn counter(self, file: &str) -> usize {
-        self.sysfs()
-            .and_then(|dir| fs::read_to_string(format!("{dir}/{file}")).ok())
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(0)
-    }
-
-    /// Free huge pages that no mapping has reserved.
-    fn unreserved(self) -> usize {
-        self.counter("free_hugepages").saturating_sub(self.counter("resv_hugepages"))
-    }
-}
-
-/// Which pages a region shall have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pages {
-    /// 2 MiB pages where they can be had, else normal pages and, for more than a few, a warning that says what that costs. [`Backing::Anonymous`] has no
-    /// normal pages: there it is `Exactly(Huge2M)`.
-    #[default]
-    Prefer2M,
-    /// Exactly this size, or an error.
-    Exactly(PageSize),
-}
+use foreign::Loan;
+pub use pages::{PageSize, Pages};
+use pages::{check_available, default_huge_page, no_huge_pages, only_node};
+pub(crate) use sealed::sealed_copy;
 
 /// Where the memory comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,7 +51,7 @@ pub struct RegionOptions {
     pub numa_node: Option<u32>,
 }
 
-/// Page-aligned, zeroed, populated memory. Freed on drop.
+/// Page-aligned memory, freed on drop: fresh, zeroed and populated, or somebody else's.
 ///
 /// A region hands out no references: what lies in it may be written by a device at any time.
 pub struct Region {
@@ -119,10 +70,22 @@ enum Memory {
     Anonymous(Layout),
     /// For miri only.
     Heap(Layout),
+    /// Somebody else's.
+    Lent(Loan),
+}
+
+/// What a device may do with a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write it.
+    ReadWrite,
+    /// Read it. A write is a fault.
+    ReadOnly,
 }
 
 // SAFETY: a region is plain memory with no thread affinity; it gives out only its raw address, so moving or sharing the handle
-// accesses nothing. Those who dereference the address (pool, descriptor rings) argue for themselves.
+// accesses nothing. Those who dereference the address (pool, descriptor rings) argue for themselves. An owner and a release function that
+// it keeps (`Region::lend`) are `Send`, and touched only when it is dropped.
 unsafe impl Send for Region {}
 // SAFETY: as above.
 unsafe impl Sync for Region {}
@@ -166,8 +129,8 @@ impl Region {
         }
         if size == PageSize::Normal {
             check_available(len)?;
-        } else if size.unreserved() < len / size.bytes() {
-            return Err(no_huge_pages(len, size));
+        } else if size.unreserved(options.numa_node) < len / size.bytes() {
+            return Err(no_huge_pages(len, size, options.numa_node));
         }
         let region = match (options.backing, size) {
             (Backing::Anonymous, PageSize::Huge2M) => Self::anonymous(len)?,
@@ -212,7 +175,7 @@ impl Region {
         // A mapping of a hugetlb file reserves its pages: too few is an error here, never a fault later.
         let map = MmapOptions::new().len(len).map_raw(&file).map_err(|e| match size {
             PageSize::Normal => Error::system(format!("mapping {len} bytes"), e),
-            _ => no_huge_pages(len, size),
+            _ => no_huge_pages(len, size, None),
         })?;
         let base = NonNull::new(map.as_mut_ptr()).ok_or_else(|| Error::Invalid("memory mapped at address 0".into()))?;
         Ok(Region { base, len, page_size: size, memory: Memory::Shared { _map: map, file } })
@@ -229,12 +192,16 @@ impl Region {
         let layout = Layout::from_size_align(len, PageSize::Normal.bytes())
             .map_err(|_| Error::Invalid(format!("a region of {len} bytes is beyond any machine")))?;
         // SAFETY: the layout's size is not 0 (checked by `new`, then rounded up).
-        let base = NonNull::new(unsafe { hugepage_rs::alloc(layout) }).ok_or_else(|| no_huge_pages(len, size))?;
+        let base = NonNull::new(unsafe { hugepage_rs::alloc(layout) }).ok_or_else(|| no_huge_pages(len, size, None))?;
         Ok(Region { base, len, page_size: size, memory: Memory::Anonymous(layout) })
     }
 
     /// Binds all pages, none touched yet, to a NUMA node (mbind(2), MPOL_BIND).
     fn bind_to_node(&self, node: u32) -> Result<()> {
+        // They come from nowhere else, and the kernel need not know the call, or allow it (containers).
+        if only_node() == Some(node) {
+            return Ok(());
+        }
         const MPOL_BIND: libc::c_ulong = 2;
         let bits = libc::c_ulong::BITS;
         let mut mask = [0 as libc::c_ulong; 16];
@@ -298,12 +265,21 @@ impl Region {
         self.page_size
     }
 
-    /// The memory file, for those who map the region themselves; `None` for an anonymous one.
+    /// What a device may do with it.
+    pub fn access(&self) -> Access {
+        match self.memory {
+            Memory::Lent(_) => Access::ReadOnly,
+            _ => Access::ReadWrite,
+        }
+    }
+
+    /// The file that the region is, from its first byte on, for those who map it themselves; `None` where there is none. One that is
+    /// [`Access::ReadOnly`] may be open for reading only.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         match &self.memory {
             Memory::Shared { file, .. } => Some(file.as_fd()),
-            Memory::Anonymous(_) => None,
-            Memory::Heap(_) => None,
+            Memory::Lent(loan) => loan.file(),
+            Memory::Anonymous(_) | Memory::Heap(_) => None,
         }
     }
 }
@@ -311,7 +287,8 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         match self.memory {
-            Memory::Shared { .. } => {}
+            // They drop themselves.
+            Memory::Shared { .. } | Memory::Lent(_) => {}
             // SAFETY: `base` came from hugepage_rs::alloc with this very layout, and drop runs once.
             Memory::Anonymous(layout) => unsafe { hugepage_rs::dealloc(self.base.as_ptr(), layout) },
             // SAFETY: likewise, from the heap.
@@ -329,33 +306,4 @@ impl fmt::Debug for Region {
             .field("fd", &self.file().map(|fd| fd.as_raw_fd()))
             .finish()
     }
-}
-
-fn no_huge_pages(len: usize, size: PageSize) -> Error {
-    let (needed, free) = (len / size.bytes(), size.unreserved());
-    let nr = size.counter("nr_hugepages") + needed.saturating_sub(free);
-    let sysfs = format!("{}/nr_hugepages", size.sysfs().unwrap_or_default());
-    Error::NoHugePages { needed, page: size.name(), free, nr, sysfs }
-}
-
-/// Populating more than there is would wake the OOM killer instead of failing.
-fn check_available(len: usize) -> Result<()> {
-    match meminfo("MemAvailable:") {
-        Some(available) if available < len => {
-            Err(Error::OutOfMemory { needed_mib: len >> 20, available_mib: available >> 20 })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn default_huge_page() -> Option<usize> {
-    meminfo("Hugepagesize:")
-}
-
-/// A line of /proc/meminfo, in bytes.
-fn meminfo(key: &str) -> Option<usize> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    let kib: usize = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib << 10)
 }
