@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::sync::Mutex;
+use std::thread;
 
 use crate::account;
 use crate::table;
@@ -17,6 +18,9 @@ const NONE: usize = usize::MAX - 1;
 
 /// Bit n is set while number n is taken.
 static TAKEN: Mutex<u64> = Mutex::new(0);
+
+/// What the thread that has a number is called, or the last that had it.
+static NAMES: Mutex<[Option<String>; MAX_THREADS]> = Mutex::new([const { None }; MAX_THREADS]);
 
 thread_local! {
     // Two variables: this one has no destructor, so that reading it is a single load; the guard is only touched on the claim.
@@ -64,5 +68,16 @@ fn claim() -> usize {
         Err(_) => NONE,
     };
     INDEX.set(index);
+    if index < MAX_THREADS {
+        let thread = thread::current();
+        let name = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
+        NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index] = Some(name);
+    }
     index
+}
+
+/// What the thread with this number is called, for reports.
+pub(crate) fn name(index: usize) -> String {
+    let names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    names.get(index).cloned().flatten().unwrap_or_else(|| "(a thread without a number)".into())
 }
