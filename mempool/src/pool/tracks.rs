@@ -40,6 +40,7 @@ pub(crate) struct Tracks(Box<[Track]>);
 #[derive(Default)]
 pub(crate) struct Track {
     place: AtomicU8,
+    /// Of [`thread::name`].
     thread: AtomicU16,
     /// Milliseconds since the program's first track.
     since: AtomicU32,
@@ -81,7 +82,7 @@ impl Tracks {
     pub(crate) fn mark(&self, slot: u32, place: Place) {
         if let Some(track) = self.0.get(slot::index(slot) as usize) {
             track.place.store(place as u8, Ordering::Relaxed);
-            track.thread.store(thread::index().min(u16::MAX.into()) as u16, Ordering::Relaxed);
+            track.thread.store(thread::name_number(), Ordering::Relaxed);
             track.since.store(now_ms(), Ordering::Relaxed);
         }
     }
@@ -102,7 +103,7 @@ impl Track {
             index,
             place: self.place(),
             age: Duration::from_millis(now_ms().wrapping_sub(self.since.load(Ordering::Relaxed)).into()),
-            thread: thread::name(self.thread.load(Ordering::Relaxed).into()),
+            thread: thread::name(self.thread.load(Ordering::Relaxed)),
             account: (account != 0).then(|| account::name_of(account)),
             owners,
         }
