@@ -4,7 +4,7 @@ use std::io::Write;
 
 use gannet_bus::pci::{BusMaster, set_bus_master};
 use gannet_bus::{Device, DmaAccess, Registers};
-use gannet_mempool::dma::{DmaMapping, External};
+use gannet_mempool::dma::{Checked, DmaMapping, External, Verdict};
 use gannet_mempool::region::{Backing, Region};
 use gannet_sim::iommu::{Direction, DmaFault};
 use gannet_spec::x82599::desc::{RxRead, TxData, tx_command};
@@ -74,6 +74,25 @@ fn dma_streaming_file_is_readable_for_the_card_and_a_write_to_it_is_a_fault() {
     bench.write(regs::TDT.get(0), 2);
     bench.step();
     assert_eq!(bench.probe.dma_faults().last().map(|fault| fault.iova), Some(iova + 4096), "unmapped");
+}
+
+#[test]
+fn dma_debug_fault_of_the_card_is_told_as_use_after_unmap() {
+    let mut bench = Bench::started();
+    let checked = Checked::new(bench.device.dma());
+    let mapping = DmaMapping::new(checked.clone(), region(4096)).unwrap();
+    let iova = mapping.iova().0;
+    for position in 0..2 {
+        bench.rx_ring(0).descriptors().store(position, RxRead { buffer: iova + 1024 }.words());
+    }
+    bench.receive(plain(MAC, 60));
+    assert!(bench.device.dma_faults().is_empty());
+    drop(mapping);
+    bench.receive(plain(MAC, 60));
+    let [fault] = bench.device.dma_faults()[..] else { panic!("one fault") };
+    let verdict = checked.explain(fault.iova);
+    assert!(matches!(verdict, Verdict::Unmapped { record, .. } if record.iova.0 == iova), "{verdict}");
+    assert!(verdict.to_string().contains(&format!("by {}:", file!())), "{verdict}");
 }
 
 #[test]
