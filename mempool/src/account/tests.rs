@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::ledger::{MAX_STOCK, STOCKED_FROM, count};
+use super::ledger::{MAX_ACCOUNTS, MAX_STOCK, STOCKED_FROM, count, ledger};
 use super::{Account, accounts, charge, thread_ends, uncharge};
 use crate::error::Error;
 use crate::thread::{MAX_THREADS, index};
@@ -18,10 +18,11 @@ fn alone() -> MutexGuard<'static, ()> {
 /// Runs `work` to its end on a thread of its own, which gives back its stock.
 fn on_another_thread(work: impl FnOnce() + Send) {
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let thread = scope.spawn(|| {
             work();
             thread_ends(index());
         });
+        thread.join().unwrap();
     });
 }
 
@@ -44,8 +45,9 @@ fn assert_holds(account: &Account, held: u32) {
 #[test]
 fn a_limit_is_reached_exactly_and_the_refusal_names_the_account() {
     let _alone = alone();
-    // The largest without stock, the least with it, and some others.
-    for limit in [0, 1, 100, STOCKED_FROM - 1, STOCKED_FROM, STOCKED_FROM + 77] {
+    // The largest without stock and the least with it among them.
+    let limits = [0, 1, 100, STOCKED_FROM - 1, STOCKED_FROM, STOCKED_FROM + 77];
+    for &limit in if cfg!(miri) { &limits[..3] } else { &limits[..] } {
         let account = Account::new("connection 7", limit).unwrap();
         for _ in 0..limit {
             assert!(charge(account.number(), 1));
@@ -82,7 +84,7 @@ fn the_limit_of_a_small_account_is_exact_after_other_threads_have_freed() {
         assert!(charge(account.number(), STOCKED_FROM - 1));
         // As the thread lives on with whatever it keeps: no `thread_ends`.
         thread::scope(|scope| {
-            scope.spawn(|| (0..STOCKED_FROM - 1).for_each(|_| uncharge(account.number(), 1)));
+            scope.spawn(|| (0..45).for_each(|_| uncharge(account.number(), (STOCKED_FROM - 1) / 45)));
         });
         assert_eq!((account.usage().held, account.usage().stocked), (0, 0));
     }
@@ -104,8 +106,10 @@ fn a_large_account_is_refused_below_its_limit_by_no_more_than_what_idle_threads_
         idle.wait();
         let kept = account.usage().stocked;
         assert!((1..=MAX_STOCK).contains(&kept), "{kept}");
-        let charged = (0..).take_while(|_| charge(account.number(), 1)).count() as u32;
-        assert_eq!(charged, STOCKED_FROM - kept);
+        let most = STOCKED_FROM - 2 * MAX_STOCK;
+        assert!(charge(account.number(), most));
+        let further = (0..).take_while(|_| charge(account.number(), 1)).count() as u32;
+        assert_eq!(most + further, STOCKED_FROM - kept);
         let said = account.over_limit(1).to_string();
         assert!(said.contains(&format!("({kept} more set aside by other threads)")), "{said}");
         go_on.wait();
@@ -120,10 +124,10 @@ fn a_large_account_is_refused_below_its_limit_by_no_more_than_what_idle_threads_
 fn most_charges_do_not_touch_the_shared_counter() {
     let _alone = alone();
     let account = Account::new("large", 1 << 20).unwrap();
-    let reserved = || account.usage().held + account.usage().stocked;
+    let reserved = || ledger(account.number()).reserved();
     assert!(charge(account.number(), 32));
     let (mut last, mut changes) = (reserved(), 0);
-    for _ in 0..100 {
+    for _ in 0..50 {
         assert!(charge(account.number(), 32));
         uncharge(account.number(), 32);
         changes += u32::from(reserved() != last);
@@ -131,12 +135,12 @@ fn most_charges_do_not_touch_the_shared_counter() {
     }
     assert_eq!(changes, 0);
     uncharge(account.number(), 32);
-    for number in 0..300 {
+    for _ in 0..300 {
         assert!(charge(account.number(), 1));
         changes += u32::from(reserved() != last);
         last = reserved();
-        assert_holds(&account, number + 1);
     }
+    assert_holds(&account, 300);
     assert!((1..=5).contains(&changes), "{changes}");
     uncharge(account.number(), 300);
 }
@@ -175,7 +179,7 @@ fn nobody_has_no_limit_and_is_not_listed() {
 #[test]
 fn never_above_the_limit_with_four_threads_hammering() {
     let _alone = alone();
-    const ROUNDS: u32 = if cfg!(miri) { 60 } else { 100_000 };
+    const ROUNDS: u32 = if cfg!(miri) { 25 } else { 100_000 };
     for limit in [100, STOCKED_FROM + 10] {
         let account = Account::new("hammered", limit).unwrap();
         // Never counts more than what is held: raised after a charge, lowered before it goes back. Relaxed: one variable has one order.
@@ -216,7 +220,7 @@ fn never_above_the_limit_with_four_threads_hammering() {
 fn charged_on_one_thread_and_uncharged_on_another() {
     let _alone = alone();
     const SEED: u64 = 20;
-    const ROUNDS: u32 = if cfg!(miri) { 200 } else { 50_000 };
+    const ROUNDS: u32 = if cfg!(miri) { 50 } else { 50_000 };
     println!("seed {SEED}");
     let accounts = [300, 5_000, 100_000].map(|limit| Account::new(format!("of {limit}"), limit).unwrap());
     let (send, receive) = mpsc::sync_channel::<(u16, u32)>(64);
@@ -265,7 +269,6 @@ fn stock_of_a_thread_that_ends_is_given_back() {
         uncharge(account.number(), 10);
     }
     thread_ends(index());
-    thread_ends(usize::MAX);
 }
 
 #[test]
@@ -275,15 +278,18 @@ fn threads_without_a_number_are_charged_without_stock() {
     let account = Account::new("many threads", 100_000).unwrap();
     let (charged, go_on) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
     thread::scope(|scope| {
-        for _ in 0..THREADS {
+        let start = |_| {
             scope.spawn(|| {
                 assert!(charge(account.number(), 3));
                 charged.wait();
                 go_on.wait();
                 uncharge(account.number(), 3);
-                thread_ends(index());
-            });
-        }
+                if index() < MAX_THREADS {
+                    thread_ends(index());
+                }
+            })
+        };
+        let threads: Vec<_> = (0..THREADS).map(start).collect();
         charged.wait();
         let usage = account.usage();
         assert_eq!(usage.held as usize, 3 * THREADS);
@@ -291,6 +297,8 @@ fn threads_without_a_number_are_charged_without_stock() {
         assert!(usage.stocked > 0 && usage.stocked as usize <= MAX_THREADS * MAX_STOCK as usize);
         account.set_limit(usage.held);
         go_on.wait();
+        // By hand: the scope itself does not wait for the thread-local destructors, which give the numbers back.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
     assert_eq!((account.usage().held, account.usage().stocked), (0, 0));
 }
@@ -359,8 +367,8 @@ fn stock_that_an_idle_thread_keeps_of_a_dropped_account_takes_nothing_from_the_n
 #[test]
 fn a_closing_account_is_not_read_as_free_while_one_buffer_is_held() {
     let _alone = alone();
-    const ROUNDS: u32 = if cfg!(miri) { 3 } else { 200 };
-    const EACH: u32 = if cfg!(miri) { 100 } else { 1_000 };
+    const ROUNDS: u32 = if cfg!(miri) { 2 } else { 200 };
+    const EACH: u32 = if cfg!(miri) { 30 } else { 1_000 };
     for _ in 0..ROUNDS {
         let account = Account::new("closing", 100_000).unwrap();
         let number = account.number();
@@ -396,16 +404,16 @@ fn a_closing_account_is_not_read_as_free_while_one_buffer_is_held() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "4095 accounts take it too long")]
 fn one_account_too_many_is_an_error_with_a_remedy() {
     let _alone = alone();
-    let mut all: Vec<_> = (0..4095).map(|number| Account::new(format!("{number}"), number).unwrap()).collect();
+    const MAX: usize = MAX_ACCOUNTS - 1;
+    let mut all: Vec<_> = (0..MAX).map(|number| Account::new(format!("{number}"), number as u32).unwrap()).collect();
     let mut numbers: Vec<_> = all.iter().map(Account::number).collect();
     numbers.sort_unstable();
-    assert!(numbers.into_iter().eq(1..=4095));
+    assert!(numbers.into_iter().eq(1..=MAX as u16));
     let error = Account::new("one more", 1).unwrap_err();
-    assert!(matches!(error, Error::TooManyAccounts { max: 4095 }));
-    assert!(error.to_string().starts_with("4095 accounts exist already"), "{error}");
+    assert!(matches!(error, Error::TooManyAccounts { max: MAX }));
+    assert!(error.to_string().starts_with(&format!("{MAX} accounts exist already")), "{error}");
     let last = all.pop().unwrap();
     assert!(charge(last.number(), 1));
     let number = last.number();
