@@ -15,15 +15,38 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` to its end on a thread of its own, which gives back its stock.
-fn on_another_thread(work: impl FnOnce() + Send) {
+/// Does `first` on so many threads, `meanwhile` while they idle, and then `last` on each before it gives back its stock and ends. They end
+/// if `meanwhile` panics, too.
+fn with_idle_threads(threads: usize, first: impl Fn() + Sync, meanwhile: impl FnOnce(), last: impl Fn() + Sync) {
+    let (ready, all_ready) = mpsc::channel::<()>();
+    let gate = Mutex::new(());
     thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            work();
-            thread_ends(index());
-        });
-        thread.join().unwrap();
+        let closed = gate.lock().unwrap();
+        let start = |_| {
+            let (ready, gate, first, last) = (ready.clone(), &gate, &first, &last);
+            scope.spawn(move || {
+                first();
+                drop(ready);
+                drop(gate.lock());
+                last();
+                if index() < MAX_THREADS {
+                    thread_ends(index());
+                }
+            })
+        };
+        let threads: Vec<_> = (0..threads).map(start).collect();
+        drop(ready);
+        assert_eq!(all_ready.iter().count(), 0);
+        meanwhile();
+        drop(closed);
+        // By hand: the scope itself does not wait for the thread-local destructors, which give the numbers back.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
+}
+
+/// Runs `work` to its end on a thread of its own, which gives back its stock.
+fn on_another_thread(work: impl Fn() + Sync) {
+    with_idle_threads(1, work, || (), || ());
 }
 
 /// Numbers that are the same in each run.
@@ -94,16 +117,11 @@ fn the_limit_of_a_small_account_is_exact_after_other_threads_have_freed() {
 fn a_large_account_is_refused_below_its_limit_by_no_more_than_what_idle_threads_keep() {
     let _alone = alone();
     let account = Account::new("large", STOCKED_FROM).unwrap();
-    let (idle, go_on) = (Barrier::new(2), Barrier::new(2));
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            assert!(charge(account.number(), MAX_STOCK));
-            uncharge(account.number(), MAX_STOCK);
-            idle.wait();
-            go_on.wait();
-            thread_ends(index());
-        });
-        idle.wait();
+    let charge_and_uncharge = || {
+        assert!(charge(account.number(), MAX_STOCK));
+        uncharge(account.number(), MAX_STOCK);
+    };
+    let use_up = || {
         let kept = account.usage().stocked;
         assert!((1..=MAX_STOCK).contains(&kept), "{kept}");
         let most = STOCKED_FROM - 2 * MAX_STOCK;
@@ -112,8 +130,8 @@ fn a_large_account_is_refused_below_its_limit_by_no_more_than_what_idle_threads_
         assert_eq!(most + further, STOCKED_FROM - kept);
         let said = account.over_limit(1).to_string();
         assert!(said.contains(&format!("({kept} more set aside by other threads)")), "{said}");
-        go_on.wait();
-    });
+    };
+    with_idle_threads(1, charge_and_uncharge, use_up, || ());
     // The idle thread has ended: all can be had.
     assert!(charge(account.number(), STOCKED_FROM - account.usage().held));
     assert_holds(&account, STOCKED_FROM);
@@ -276,30 +294,13 @@ fn threads_without_a_number_are_charged_without_stock() {
     let _alone = alone();
     const THREADS: usize = MAX_THREADS + 6;
     let account = Account::new("many threads", 100_000).unwrap();
-    let (charged, go_on) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
-    thread::scope(|scope| {
-        let start = |_| {
-            scope.spawn(|| {
-                assert!(charge(account.number(), 3));
-                charged.wait();
-                go_on.wait();
-                uncharge(account.number(), 3);
-                if index() < MAX_THREADS {
-                    thread_ends(index());
-                }
-            })
-        };
-        let threads: Vec<_> = (0..THREADS).map(start).collect();
-        charged.wait();
+    let look = || {
         let usage = account.usage();
         assert_eq!(usage.held as usize, 3 * THREADS);
-        // Some other thread of this process may have a number, too.
         assert!(usage.stocked > 0 && usage.stocked as usize <= MAX_THREADS * MAX_STOCK as usize);
         account.set_limit(usage.held);
-        go_on.wait();
-        // By hand: the scope itself does not wait for the thread-local destructors, which give the numbers back.
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-    });
+    };
+    with_idle_threads(THREADS, || assert!(charge(account.number(), 3)), look, || uncharge(account.number(), 3));
     assert_eq!((account.usage().held, account.usage().stocked), (0, 0));
 }
 
@@ -336,21 +337,14 @@ fn stock_that_an_idle_thread_keeps_of_a_dropped_account_takes_nothing_from_the_n
     let _alone = alone();
     let account = Account::new("first", 100_000).unwrap();
     let number = account.number();
-    let (idle, dropped, go_on) = (Barrier::new(2), Barrier::new(2), Barrier::new(2));
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            assert!(charge(number, 100));
-            uncharge(number, 100);
-            idle.wait();
-            dropped.wait();
-            go_on.wait();
-            thread_ends(index());
-        });
-        idle.wait();
+    let charge_and_uncharge = || {
+        assert!(charge(number, 100));
+        uncharge(number, 100);
+    };
+    let reopen = || {
         let stocked = account.usage().stocked;
         assert!(stocked > 0);
         drop(account);
-        dropped.wait();
         // The number is free, yet another one serves better.
         assert_eq!(accounts(), []);
         let next = Account::new("second", 100).unwrap();
@@ -358,8 +352,8 @@ fn stock_that_an_idle_thread_keeps_of_a_dropped_account_takes_nothing_from_the_n
         assert!(charge(next.number(), 100) && !charge(next.number(), 1));
         uncharge(next.number(), 100);
         assert_eq!(count(number).stocked, stocked);
-        go_on.wait();
-    });
+    };
+    with_idle_threads(1, charge_and_uncharge, reopen, || ());
     assert_eq!(Account::new("third", 100).unwrap().number(), number);
 }
 
@@ -372,20 +366,19 @@ fn a_closing_account_is_not_read_as_free_while_one_buffer_is_held() {
     for _ in 0..ROUNDS {
         let account = Account::new("closing", 100_000).unwrap();
         let number = account.number();
+        assert!(charge(number, 3 * EACH + 1));
         let start = Barrier::new(4);
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let freeing: Vec<_> = (0..3)
                 .map(|_| {
                     scope.spawn(|| {
-                        assert!(charge(number, EACH));
                         start.wait();
                         (0..EACH).for_each(|_| uncharge(number, 1));
                         thread_ends(index());
                     })
                 })
                 .collect();
-            assert!(charge(number, 1));
             start.wait();
             drop(account);
             let reading = scope.spawn(|| {
@@ -393,8 +386,9 @@ fn a_closing_account_is_not_read_as_free_while_one_buffer_is_held() {
                     assert!(count(number).held >= 1);
                 }
             });
-            freeing.into_iter().for_each(|thread| thread.join().unwrap());
+            let freed: Vec<_> = freeing.into_iter().map(|thread| thread.join()).collect();
             done.store(true, Ordering::Relaxed);
+            assert!(freed.iter().all(Result::is_ok));
             reading.join().unwrap();
         });
         assert_eq!(count(number).held, 1);
