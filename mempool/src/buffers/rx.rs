@@ -114,6 +114,34 @@ impl RxBuffers {
         count
     }
 
+    /// Drops what is in the oldest buffers, as long as `inspect` says that the card is done with the position it gets, and gives them
+    /// back to the card, as [`Self::arm`] does with those of the pool. They do not leave the ring: nobody can take them meanwhile. Each is
+    /// looked at once. Returns how many frames were dropped.
+    #[cold]
+    pub fn rearm(&mut self, mut inspect: impl FnMut(u32) -> Arrival, mut arm: impl FnMut(u32, u64)) -> u32 {
+        let (stride, headroom) = (u64::from(self.pool.shared().granule()), u64::from(self.pool.headroom()));
+        let mut dropped = 0;
+        for _ in 0..self.len() {
+            let (tail, head) = (self.places.tail, self.places.head);
+            match inspect(tail) {
+                Arrival::Pending => break,
+                Arrival::Discard => {}
+                Arrival::Frame { .. } => dropped += 1,
+            }
+            // SAFETY: the place at the tail is filled. That at the head is free, or the same one.
+            let slot = unsafe {
+                let slot = *self.places.at(tail);
+                *self.places.at_mut(head) = slot;
+                slot
+            };
+            // The buffer has moved from one place to the other: both at once, before `arm` might panic.
+            self.places.tail = tail.wrapping_add(1);
+            self.places.head = head.wrapping_add(1);
+            arm(head, u64::from(slot::index(slot)) * stride + headroom);
+        }
+        dropped
+    }
+
     /// Takes up to `max` buffers from the tail, as long as `inspect` says that the card is done with the position it gets, and appends the
     /// frames to `burst` as packets. Returns the number of positions passed, discarded ones included.
     #[inline(always)]
