@@ -247,4 +247,35 @@ mod tests {
         drop(rx);
         assert_eq!(pool.census().out, 0);
     }
+
+    #[test]
+    fn what_is_armed_again_does_not_leave_the_ring_wherever_its_ends_are() {
+        for filled in 1..=8 {
+            for done in 0..=filled {
+                let pool = Pool::new(&PoolOptions { buffers: filled, cache: 0, ..PoolOptions::default() }).unwrap();
+                let mut rx = RxBuffers::new(pool.clone(), 8).unwrap();
+                let start = u32::MAX - 2;
+                (rx.places.head, rx.places.tail) = (start, start);
+                let mut offsets = Vec::new();
+                assert_eq!(rx.arm(filled, |_, offset| offsets.push(offset)), filled);
+                let mut again = Vec::new();
+                let frames = rx.rearm(
+                    |position| match position.wrapping_sub(start) {
+                        at if at >= done => Arrival::Pending,
+                        1 => Arrival::Discard,
+                        _ => Arrival::Frame { len: 60, metadata: Metadata::default() },
+                    },
+                    |position, offset| again.push((position, offset)),
+                );
+                assert_eq!(frames, if done > 1 { done - 1 } else { done });
+                let oldest = offsets.iter().take(done as usize).copied();
+                let positions = (0..).map(|at| start.wrapping_add(filled + at));
+                assert!(again.into_iter().eq(positions.zip(oldest)));
+                assert_eq!((rx.len(), rx.tail()), (filled, start.wrapping_add(done)));
+                assert_eq!(pool.census().out, filled);
+                drop(rx);
+                assert_eq!(pool.census().out, 0);
+            }
+        }
+    }
 }

@@ -78,9 +78,8 @@ impl TxBuffers {
     pub fn packets_from(&self, position: u32) -> u32 {
         let count = self.places.head.wrapping_sub(position);
         // SAFETY: the places from the tail up to the head are filled.
-        let ends = (0..count.min(self.len())).filter(|&back| unsafe {
-            self.places.filled().at(self.places.head.wrapping_sub(back + 1)) != NOTHING
-        });
+        let ends = (0..count.min(self.len()))
+            .filter(|&back| unsafe { self.places.filled().at(self.places.head.wrapping_sub(back + 1)) != NOTHING });
         ends.count() as u32
     }
 

@@ -244,9 +244,8 @@ impl<D: Device, F: Family> Receive for RxRing<D, F> {
         let mut bytes = 0;
         let (ring, frames, counters) = (self.ring.descriptors(), &mut self.frames, &*self.counters);
         let spare = self.buffers.len().saturating_sub(self.refill);
-        let passed = self
-            .buffers
-            .receive(burst, spare, |position| inspect::<F>(ring, position, frames, counters, &mut bytes));
+        let passed =
+            self.buffers.receive(burst, spare, |position| inspect::<F>(ring, position, frames, counters, &mut bytes));
         let received = burst.len() - before;
         if passed > 0 {
             self.counters.packets.add(received as u64);
