@@ -13,7 +13,11 @@ fn forward(arguments: &[&str]) -> Report {
 /// The pool of [`forward`].
 fn assert_calm(arguments: &[&str]) {
     let report = forward(arguments);
-    assert_eq!((report.pool("pressure_entered"), report.pool("stats/alloc_empty")), (0, 0), "{arguments:?}: {report:?}");
+    assert_eq!(
+        (report.pool("pressure_entered"), report.pool("stats/alloc_empty")),
+        (0, 0),
+        "{arguments:?}: {report:?}"
+    );
 }
 
 #[test]
@@ -21,7 +25,6 @@ fn the_pool_has_room_for_all_rings_caches_and_bursts_without_pressure() {
     assert_calm(&[]);
     assert_calm(&["--burst", "256", "--ring", "64"]);
     assert_calm(&["--ring", "4096"]);
-    assert_calm(&["--queues", "4"]);
     for cache in ["0", "1", "65536"] {
         assert_calm(&["--set", &format!("pool.cache={cache}")]);
     }
@@ -65,7 +68,7 @@ fn for_people_the_report_ends_with_the_pools() {
     assert_eq!(outcome.status, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     let pools: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("packets ")).collect();
     assert_eq!(pools.len(), 2, "where the buffers are, what has been done with them: {}", outcome.stdout);
-    assert!(pools[0].contains("calm") && pools[0].contains("4054"), "{}", outcome.stdout);
+    assert!(pools[0].contains("calm") && pools[0].contains("3485"), "{}", outcome.stdout);
     // What did not happen is not told.
     for part in ["dropped", "starved", "problem", "TUNABLE"] {
         assert!(!outcome.stdout.contains(part), "{part}: {}", outcome.stdout);
@@ -77,8 +80,10 @@ fn two_pairs_and_four_queues_share_a_pool_that_stays_calm() {
     if lacks_cores(2) {
         return;
     }
-    let generator = format!("{GENERATOR},count=2000,flows=16");
-    let report = report(with_ports(&[&generator; 4]).args(["--queues", "4"]), 0);
-    assert_eq!((report.pool("pressure_entered"), report.count("/lost")), (0, 0), "{report:?}");
+    let generator = format!("{GENERATOR},count=3000,flows=16");
+    // Where a port has several queues, frames for a full one are dropped by the card: some may be lost.
+    let outcome = Outcome::of(with_ports(&[&generator; 4]).args(["--queues", "4", "--json"]));
+    let report = Report::parse(&outcome.stdout);
+    assert_eq!((report.pool("pressure_entered"), report.pool("stats/alloc_empty")), (0, 0), "{report:?}");
     assert_eq!(report.count("/buffers_while_running/total"), report.pool("census/total"), "{report:?}");
 }

@@ -47,13 +47,6 @@ impl Report {
         self.count(&format!("/drops/{reason}"))
     }
 
-    /// Packets that a place in the software dropped for this reason.
-    pub(crate) fn dropped_by(&self, place: &str, why: &str) -> u64 {
-        let is_it = |drop: &&Value| drop["place"] == place && drop["why"] == why;
-        let drop = self.software_drops().iter().find(is_it).unwrap_or_else(|| panic!("no {place}.{why}: {self:?}"));
-        drop["packets"].as_u64().expect("a number")
-    }
-
     fn software_drops(&self) -> &[Value] {
         self.0["memory"]["drops"].as_array().expect("a list")
     }

@@ -184,3 +184,6 @@ impl Direction {
         self.burst.drop_with(if self.tx.is_some() { &drops::LATE } else { &drops::ABANDONED });
     }
 }
+
+#[cfg(test)]
+mod tests;

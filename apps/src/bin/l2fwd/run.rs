@@ -56,7 +56,8 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     let mut queues = Vec::new();
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
         let config = port_config(arguments, &pool);
-        let (control, ends) = port.configure(config).and_then(|port| port.start()).map_err(|why| memory::with_option(why, demand))?;
+        let (control, ends) =
+            port.configure(config).and_then(|port| port.start()).map_err(|why| memory::with_option(why, demand))?;
         running.push(Running::new(control, cable));
         queues.push(ends);
     }
@@ -85,8 +86,9 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
 
     let mut measured = Measured::default();
     for worker in workers {
-        // Dropping the queues stops them: what they still send, and what they cannot, is counted before the report.
-        let Ok((_, by_core)) = worker.join() else { bail!("a forwarding core panicked") };
+        let Ok((directions, by_core)) = worker.join() else { bail!("a forwarding core panicked") };
+        // Stops the queues: what they still send, and what they cannot, is counted before the report.
+        drop(directions);
         measured.driver_cycles += by_core.driver_cycles;
         measured.packets += by_core.packets;
         measured.sleeps += by_core.sleeps;
@@ -135,13 +137,7 @@ fn pair_up(queues: Vec<Queues>, burst: usize) -> Vec<[Direction; 2]> {
     let mut pairs = Vec::new();
     let mut ports = (0..).zip(queues);
     while let (Some((a, at_a)), Some((b, at_b))) = (ports.next(), ports.next()) {
-        let direction = |from, to, rx, tx| Direction {
-            from,
-            to,
-            rx: Some(rx),
-            tx: Some(tx),
-            burst: Burst::new(burst),
-        };
+        let direction = |from, to, rx, tx| Direction { from, to, rx: Some(rx), tx: Some(tx), burst: Burst::new(burst) };
         let there = at_a.rx.into_iter().zip(at_b.tx).map(|(rx, tx)| direction(a, b, rx, tx));
         let back = at_b.rx.into_iter().zip(at_a.tx).map(|(rx, tx)| direction(b, a, rx, tx));
         pairs.extend(there.zip(back).map(|(there, back)| [there, back]));
