@@ -14,6 +14,7 @@
 use crate::error::{Error, Result};
 use crate::packet::{Packet, Refused};
 use crate::pool::{Blocks, GRANULE, Pool, Priority, give_one};
+use crate::slot;
 
 /// References that a cache takes of a block at once: more than there can be pieces.
 const BIAS: u32 = 1 << 16;
@@ -96,12 +97,13 @@ impl FragCache {
     #[inline(never)]
     fn change_block(&mut self) -> Result<(), Refused> {
         if !self.let_go() {
-            let mut slot = 0;
+            let mut block = 0;
             // SAFETY: one slot of room.
-            if !unsafe { self.pool.shared().take(&mut slot, 1, Priority::Normal) } {
+            if !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
                 return Err(Refused::NoBuffer);
             }
-            self.block = slot;
+            // A tracked pool follows blocks, not pieces.
+            self.block = block & !slot::NOTED;
         }
         if let Some(blocks) = self.blocks() {
             blocks.hold(self.block, BIAS);

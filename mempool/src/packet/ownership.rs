@@ -222,10 +222,10 @@ impl Packet {
         Ok(())
     }
 
-    /// Notes that this plain packet is charged to an account already.
+    /// Notes that this new packet is charged to an account already.
     #[inline(always)]
     pub(crate) fn note_account(&mut self, account: u16) {
-        debug_assert!(!self.is_noted());
+        debug_assert!(self.record().is_none());
         // SAFETY: this packet's buffer is out.
         unsafe { notes::of(self.slot()) }.write_account(self.slot(), account);
         self.slot |= slot::NOTED;

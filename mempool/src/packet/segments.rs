@@ -74,12 +74,35 @@ impl Packet {
     /// # Errors
     /// [`Refused::Shared`], or no buffer for the part behind the cut; the packet is unchanged.
     pub fn split(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
-        if at > self.len() {
-            let Some(mut tail) = self.detach_tail()? else { return Ok(None) };
-            let rest = tail.split(at - self.len());
-            self.open_record().set_next(tail);
+        if at <= self.len() {
+            return self.split_first(at);
+        }
+        let mut left = at - self.len();
+        if self.is_shared() {
+            return Err(Refused::Shared);
+        }
+        let mut segment = &*self;
+        // Down the chain, to the segment in front of the one that the cut goes through.
+        while let Some(record) = segment.record() {
+            let Some(next) = record.next() else { break };
+            if next.is_shared() {
+                return Err(Refused::Shared);
+            }
+            if left > next.len() {
+                left -= next.len();
+                segment = next;
+                continue;
+            }
+            let Some(mut cut) = record.take_next() else { break };
+            let rest = cut.split_first(left);
+            record.set_next(cut);
             return rest;
         }
+        Ok(None)
+    }
+
+    /// [`Self::split`] at a byte of the first segment, or at its end.
+    fn split_first(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
         if at == self.len() {
             return self.detach_tail();
         }
