@@ -14,6 +14,7 @@
 use crate::error::{Error, Result};
 use crate::packet::{Packet, Refused};
 use crate::pool::{Blocks, GRANULE, Pool, Priority, give_one};
+use crate::slot;
 
 /// References that a cache takes of a block at once: more than there can be pieces.
 const BIAS: u32 = 1 << 16;
@@ -70,12 +71,13 @@ impl FragCache {
         if self.bias == 0 || self.cut + size > all {
             self.change_block()?;
         }
-        let slot = self.block + self.cut / GRANULE;
+        let mut slot = self.block + self.cut / GRANULE;
         self.cut += size;
         self.bias -= 1;
         if let Some(blocks) = self.blocks() {
             blocks.cut(slot, size as u16);
         }
+        self.pool.shared().follow(&mut slot);
         // SAFETY: the granules from `slot` on, `size` bytes of a block that this cache has, are nobody else's, and one reference is the
         // packet's now.
         Ok(unsafe { Packet::from_slot(slot, headroom) })
@@ -101,7 +103,8 @@ impl FragCache {
             if !unsafe { self.pool.shared().take(&mut slot, 1, Priority::Normal) } {
                 return Err(Refused::NoBuffer);
             }
-            self.block = slot;
+            // The name of the block, whose pieces are followed each for itself.
+            self.block = slot & !slot::NOTED;
         }
         if let Some(blocks) = self.blocks() {
             blocks.hold(self.block, BIAS);
