@@ -74,12 +74,26 @@ impl Packet {
     /// # Errors
     /// [`Refused::Shared`], or no buffer for the part behind the cut; the packet is unchanged.
     pub fn split(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
-        if at > self.len() {
-            let Some(mut tail) = self.detach_tail()? else { return Ok(None) };
-            let rest = tail.split(at - self.len());
-            self.open_record().set_next(tail);
-            return rest;
+        if at <= self.len() {
+            return self.cut(at);
         }
+        // The segment that the cut goes through, and the one before it.
+        let (mut before, mut at) = (&*self, at - self.len());
+        while let Some(segment) = before.behind().filter(|segment| segment.len() < at && !before.is_shared()) {
+            (before, at) = (segment, at - segment.len());
+        }
+        if before.is_shared() {
+            return Err(Refused::Shared);
+        }
+        let Some(record) = before.record() else { return Ok(None) };
+        let Some(mut segment) = record.take_next() else { return Ok(None) };
+        let rest = segment.cut(at);
+        record.set_next(segment);
+        rest
+    }
+
+    /// [`Self::split`] in or at the end of the first segment.
+    fn cut(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
         if at == self.len() {
             return self.detach_tail();
         }
