@@ -135,14 +135,14 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Counts buffers taken from the ring, around the cache.
-    pub(crate) fn from_ring(&self, count: usize) {
+    pub(crate) fn taken_from_ring(&self, count: usize) {
         let counters = &self.header.header().counters;
         (self.add)(&counters.allocated, count as u64);
         (self.add)(&counters.from_ring, count as u64);
     }
 
     /// Counts buffers given to the ring, around the cache.
-    pub(crate) fn to_ring(&self, count: usize) {
+    pub(crate) fn given_to_ring(&self, count: usize) {
         let counters = &self.header.header().counters;
         (self.add)(&counters.freed, count as u64);
         (self.add)(&counters.to_ring, count as u64);
@@ -312,7 +312,7 @@ impl Cache {
     }
 
     /// Fills the cache from `ring` so that `count` can be popped and the refill amount stays; as far as the ring can, and by `room` at
-    /// most.
+    /// most. Not for more than it can ever hold.
     ///
     /// # Safety
     /// The caller is the cache's thread.
@@ -320,6 +320,9 @@ impl Cache {
     #[inline(never)]
     pub(crate) unsafe fn refill(&self, ring: &Ring<u32>, count: usize, room: usize) {
         let len = self.header().len.load(Ordering::Relaxed) as usize;
+        if count > self.capacity() {
+            return;
+        }
         let stays = self.capacity() * usize::from(self.header().amounts.refill) / 100;
         let wanted = (count + stays).min(self.capacity()).saturating_sub(len).min(room);
         // SAFETY: entries[len..len + wanted] lie inside and hold nothing; only this thread touches them.

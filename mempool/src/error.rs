@@ -1,6 +1,7 @@
 //! What can go wrong with packet memory, each with the remedy in its text.
 
 use std::io;
+use std::time::Duration;
 
 /// Errors of this crate. None of them is raised on the data path, which returns counts instead.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,20 @@ pub enum Error {
         what: String,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// A pool was to be destroyed, and some of its buffers did not come home in time.
+    #[error("{pool}: {out} of {buffers} buffers did not come home within {waited:?}; {holders}")]
+    NotHome {
+        /// The pool's name.
+        pool: String,
+        /// Buffers that are out.
+        out: u32,
+        /// All its buffers.
+        buffers: u32,
+        /// How long was waited.
+        waited: Duration,
+        /// Who holds them, or how to find out.
+        holders: String,
     },
     /// A setting that cannot work.
     #[error("{0}")]

@@ -37,6 +37,7 @@ pub mod buffers;
 pub mod dma;
 pub mod region;
 pub mod registry;
+pub mod report;
 
 pub use account::{Account, AccountUsage, OverLimit, accounts};
 pub use burst::{Burst, MAX_BURST};
@@ -45,8 +46,8 @@ pub use error::{Error, Result};
 pub use fragments::FragCache;
 pub use packet::{Checksum, Flags, L3, L4, Metadata, Packet, Refused, Segments};
 pub use pool::{
-    BlockOptions, Census, Holding, Level, Place, Pool, PoolOptions, PressureEvent, Priority, Request, Tracking,
-    Watermarks,
+    BlockOptions, Census, Holding, Holdings, Level, Place, Pool, PoolOptions, PressureEvent, Priority, Request,
+    Tracking, Watermarks,
 };
 pub use registry::Reason;
 pub use thread::MAX_THREADS;

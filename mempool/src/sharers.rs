@@ -19,6 +19,11 @@ impl Sharers {
         self.0.load(Ordering::Acquire) != 0
     }
 
+    /// How many owners there are, for reports.
+    pub(crate) fn owners(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).saturating_add(1)
+    }
+
     /// One more. The caller is an owner.
     #[inline(always)]
     pub(crate) fn join(&self) {

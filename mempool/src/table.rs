@@ -159,8 +159,7 @@ pub(crate) fn close(number: u8) {
 #[inline(never)]
 pub(crate) fn sweep() {
     let _guard = registry();
-    for number in 1..=MAX_POOLS {
-        let entry = &TABLE[number];
+    for (number, entry) in (1..).zip(&TABLE[1..=MAX_POOLS]) {
         let pool = entry.pool.load(Ordering::Acquire);
         if pool.is_null() || !entry.closing.load(Ordering::SeqCst) {
             continue;
@@ -175,6 +174,18 @@ pub(crate) fn sweep() {
             // SAFETY: from Box::into_raw in `enter`. No handle is left (closing), no buffer is out (complete), and whoever brought the
             // last one home did not touch the pool after the store that `is_complete` has seen (see `pool::give`).
             drop(unsafe { Box::from_raw(pool) });
+        }
+    }
+}
+
+/// Calls `visit` with each pool and whether its last handle is gone. The table is locked meanwhile.
+pub(crate) fn for_each(mut visit: impl FnMut(&Shared, bool)) {
+    let _guard = registry();
+    for entry in &TABLE[1..=MAX_POOLS] {
+        let pool = entry.pool.load(Ordering::Acquire);
+        if !pool.is_null() {
+            // SAFETY: not null, so not freed, and pools are freed under the lock only.
+            visit(unsafe { &*pool }, entry.closing.load(Ordering::Relaxed));
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::cell::Cell;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
 
 use crate::account;
 use crate::table;
@@ -17,6 +19,12 @@ const NONE: usize = usize::MAX - 1;
 
 /// Bit n is set while number n is taken.
 static TAKEN: Mutex<u64> = Mutex::new(0);
+
+/// What threads with a number are or were called, each name once. Numbers are used again; places in this list are not.
+static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Place in [`NAMES`], plus one, of the thread that has a number now.
+static NAMED: [AtomicU16; MAX_THREADS] = [const { AtomicU16::new(0) }; MAX_THREADS];
 
 thread_local! {
     // Two variables: this one has no destructor, so that reading it is a single load; the guard is only touched on the claim.
@@ -64,5 +72,32 @@ fn claim() -> usize {
         Err(_) => NONE,
     };
     INDEX.set(index);
+    if let Some(named) = NAMED.get(index) {
+        named.store(enter_name(), Ordering::Relaxed);
+    }
     index
+}
+
+/// Puts this thread's name into the list; returns its place there, plus one.
+fn enter_name() -> u16 {
+    let thread = thread::current();
+    let name = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
+    let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+        names.push(name);
+        names.len() - 1
+    });
+    u16::try_from(place + 1).unwrap_or(0)
+}
+
+/// What stands for the name of this thread, with or without a number: 0 if it has none.
+pub(crate) fn name_number() -> u16 {
+    NAMED.get(index()).map_or(0, |named| named.load(Ordering::Relaxed))
+}
+
+/// The name that a number of [`name_number`] stands for.
+pub(crate) fn name(number: u16) -> String {
+    let names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let name = usize::from(number).checked_sub(1).and_then(|place| names.get(place));
+    name.cloned().unwrap_or_else(|| "(not known)".into())
 }

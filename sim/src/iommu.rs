@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use gannet_bus::DmaAccess;
 use gannet_bus::descriptors::DESCRIPTOR_BYTES;
 use gannet_mempool::dma::{DmaMapper, Iova};
-use gannet_mempool::region::Region;
+use gannet_mempool::region::{Access, Region};
 use gannet_mempool::{Error, Result};
+use nix::sys::mman::{MapFlags, ProtFlags};
 use vm_memory::iommu::Iotlb;
 use vm_memory::{
     AtomicAccess, Bytes, FileOffset, GuestAddress, GuestRegionMmap, MmapRegion, Permissions, VolatileMemory,
@@ -45,7 +46,7 @@ pub enum Direction {
     Write,
 }
 
-/// An access of the card to memory that is not mapped for it.
+/// An access of the card to memory that is not mapped for it, or mapped for reading only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DmaFault {
     /// Where it began.
@@ -54,6 +55,16 @@ pub struct DmaFault {
     pub len: usize,
     /// Which way.
     pub direction: Direction,
+}
+
+impl Direction {
+    /// What a mapping must allow for it.
+    fn needs(self) -> Permissions {
+        match self {
+            Direction::Read => Permissions::Read,
+            Direction::Write => Permissions::Write,
+        }
+    }
 }
 
 impl From<DmaFault> for gannet_bus::DmaFault {
@@ -98,6 +109,7 @@ struct Map {
 struct Mapped {
     iova: u64,
     len: u64,
+    permissions: Permissions,
     memory: GuestRegionMmap,
 }
 
@@ -164,15 +176,24 @@ impl Domain {
 impl DmaMapper for Domain {
     fn map(&self, region: &Arc<Region>) -> Result<Iova> {
         let Some(fd) = region.file() else {
-            let reason = "a software card sees memory through its file, which this region has not: use Backing::Shared";
-            return Err(self.refused(region, reason.into()));
+            let remedy = match region.access() {
+                Access::ReadWrite => "use Backing::Shared",
+                Access::ReadOnly => "lend it a file (External::file), or have the bytes copied to a pool's buffer",
+            };
+            let reason = format!("a software card sees memory through its file, which this has not: {remedy}");
+            return Err(self.refused(region, reason));
         };
         let file = fd.try_clone_to_owned().map_err(|e| self.refused(region, format!("duplicating its file: {e}")))?;
+        let (protection, permissions) = match region.access() {
+            Access::ReadWrite => (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, Permissions::ReadWrite),
+            Access::ReadOnly => (ProtFlags::PROT_READ, Permissions::Read),
+        };
         let file = FileOffset::new(File::from(file), 0);
-        let memory = MmapRegion::from_file(file, region.len())
+        let flags = MapFlags::MAP_NORESERVE | MapFlags::MAP_SHARED;
+        let memory = MmapRegion::build(Some(file), region.len(), protection.bits(), flags.bits())
             .map_err(|e| self.refused(region, format!("mapping its file: {e}")))?;
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        let placed = map.insert(memory);
+        let placed = map.insert(memory, permissions);
         placed.map(Iova).ok_or_else(|| self.refused(region, "the card's I/O address space (1 TiB) is full".into()))
     }
 
@@ -185,17 +206,17 @@ impl DmaMapper for Domain {
 }
 
 impl Map {
-    fn insert(&mut self, memory: MmapRegion) -> Option<u64> {
+    fn insert(&mut self, memory: MmapRegion, permissions: Permissions) -> Option<u64> {
         let len = memory.size() as u64;
         let iova = self.place(len)?;
         let slot = self.regions.iter().position(Option::is_none).unwrap_or(self.regions.len());
         let address = GuestAddress((slot as u64) << SLOT_SHIFT);
         let memory = GuestRegionMmap::new(memory, address)?;
-        self.iotlb.set_mapping(GuestAddress(iova), address, len as usize, Permissions::ReadWrite).ok()?;
+        self.iotlb.set_mapping(GuestAddress(iova), address, len as usize, permissions).ok()?;
         if slot == self.regions.len() {
             self.regions.push(None);
         }
-        self.regions[slot] = Some(Mapped { iova, len, memory });
+        self.regions[slot] = Some(Mapped { iova, len, permissions, memory });
         Some(iova)
     }
 
@@ -240,7 +261,7 @@ impl Map {
         if len == 0 || iova.checked_add(len).is_none() {
             return None;
         }
-        let mut found = Iotlb::lookup(&self.iotlb, GuestAddress(iova), len as usize, Permissions::ReadWrite).ok()?;
+        let mut found = Iotlb::lookup(&self.iotlb, GuestAddress(iova), len as usize, Permissions::Read).ok()?;
         let range = found.next().filter(|range| range.length as u64 == len)?;
         Some(((range.base.0 >> SLOT_SHIFT) as usize, range.base.0 & (DOMAIN_BYTES - 1)))
     }
@@ -248,12 +269,13 @@ impl Map {
     /// The largest translation around `iova` that can be cached: its region as a whole, or its page.
     fn cacheable(&self, iova: u64) -> Option<Translation> {
         let (slot, offset) = self.translate(iova, 1)?;
-        let len = self.regions.get(slot)?.as_ref()?.len;
+        let region = self.regions.get(slot)?.as_ref()?;
+        let (len, writable) = (region.len, region.permissions.has_write());
         let whole = iova.checked_sub(offset).map(|first| (first, len));
         let page = Some((iova & !(PAGE - 1), PAGE));
         [whole, page].into_iter().flatten().find_map(|(first, len)| {
             let (slot, offset) = self.translate(first, len)?;
-            Some(Translation { first, len, slot, offset })
+            Some(Translation { first, len, slot, offset, writable })
         })
     }
 }
@@ -265,6 +287,7 @@ struct Translation {
     len: u64,
     slot: usize,
     offset: u64,
+    writable: bool,
 }
 
 /// Cached translations of one queue.
@@ -276,12 +299,13 @@ pub(crate) struct DeviceTlb {
 }
 
 impl DeviceTlb {
-    /// Slot and offset of `len` bytes from `iova` on.
+    /// Slot and offset of `len` bytes from `iova` on, if they may be accessed this way.
     #[inline(always)]
-    fn find(&self, iova: u64, len: u64) -> Option<(usize, u64)> {
+    fn find(&self, iova: u64, len: u64, direction: Direction) -> Option<(usize, u64)> {
         self.entries.iter().find_map(|entry| {
             let distance = iova.wrapping_sub(entry.first);
-            (distance < entry.len && len <= entry.len - distance).then_some((entry.slot, entry.offset + distance))
+            let hit = distance < entry.len && len <= entry.len - distance;
+            (hit && (direction == Direction::Read || entry.writable)).then_some((entry.slot, entry.offset + distance))
         })
     }
 
@@ -308,14 +332,14 @@ impl Session<'_> {
         }
     }
 
-    /// The memory at `iova`, if it is mapped and contiguous; no fault is recorded.
+    /// The memory at `iova`, if it is mapped for this and contiguous; no fault is recorded.
     #[inline(always)]
-    fn find(&self, tlb: &mut DeviceTlb, iova: u64, len: usize) -> Option<VolatileSlice<'_>> {
-        let (slot, offset) = match tlb.find(iova, len as u64) {
+    fn find(&self, tlb: &mut DeviceTlb, iova: u64, len: usize, direction: Direction) -> Option<VolatileSlice<'_>> {
+        let (slot, offset) = match tlb.find(iova, len as u64, direction) {
             Some(hit) => hit,
             None => {
                 tlb.fill(&self.map, iova);
-                tlb.find(iova, len as u64)?
+                tlb.find(iova, len as u64, direction)?
             }
         };
         let region = self.map.regions.get(slot)?.as_ref()?;
@@ -332,7 +356,7 @@ impl Session<'_> {
         direction: Direction,
         mut access: impl FnMut(VolatileSlice<'_>, usize),
     ) -> Option<()> {
-        if let Some(slice) = self.find(tlb, iova, len) {
+        if let Some(slice) = self.find(tlb, iova, len, direction) {
             access(slice, 0);
             return Some(());
         }
@@ -352,7 +376,7 @@ impl Session<'_> {
         }
         let ranges = iova
             .checked_add(len as u64)
-            .and_then(|_| Iotlb::lookup(&self.map.iotlb, GuestAddress(iova), len, Permissions::ReadWrite).ok());
+            .and_then(|_| Iotlb::lookup(&self.map.iotlb, GuestAddress(iova), len, direction.needs()).ok());
         let Some(ranges) = ranges else {
             self.domain.record(DmaFault { iova, len, direction });
             return None;
@@ -386,7 +410,7 @@ impl Session<'_> {
     #[inline]
     pub(crate) fn load(&self, tlb: &mut DeviceTlb, iova: u64, descriptors: &mut [[u64; 2]]) -> Option<()> {
         let len = descriptors.len() * DESCRIPTOR_BYTES;
-        if let Some(slice) = self.find(tlb, iova, len) {
+        if let Some(slice) = self.find(tlb, iova, len, Direction::Read) {
             return load_words(&slice, descriptors);
         }
         for (index, descriptor) in descriptors.iter_mut().enumerate() {
@@ -409,7 +433,8 @@ impl Session<'_> {
     /// Stores descriptors one after the other, the first at `iova`, each as [`Self::store`] does.
     #[inline]
     pub(crate) fn store_all(&self, tlb: &mut DeviceTlb, iova: u64, descriptors: &[[u64; 2]]) -> Option<()> {
-        let Some(slice) = self.find(tlb, iova, descriptors.len() * DESCRIPTOR_BYTES) else {
+        let len = descriptors.len() * DESCRIPTOR_BYTES;
+        let Some(slice) = self.find(tlb, iova, len, Direction::Write) else {
             let places = (iova..).step_by(DESCRIPTOR_BYTES);
             return places.zip(descriptors).try_for_each(|(at, words)| self.store(tlb, at, *words));
         };
@@ -435,7 +460,7 @@ impl Session<'_> {
         len: usize,
         direction: Direction,
     ) -> Option<VolatileSlice<'_>> {
-        let found = self.find(tlb, iova, len);
+        let found = self.find(tlb, iova, len, direction);
         if found.is_none() {
             self.domain.record(DmaFault { iova, len, direction });
         }

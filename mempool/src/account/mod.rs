@@ -166,12 +166,13 @@ impl fmt::Debug for Account {
     }
 }
 
-fn name_of(number: u16) -> String {
+/// The name of the account with this number.
+pub(crate) fn name_of(number: u16) -> String {
     registry().name(number).unwrap_or("(closed)").to_owned()
 }
 
 /// What an account holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct AccountUsage {
     /// Its name.
     pub name: String,

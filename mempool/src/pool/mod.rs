@@ -17,6 +17,7 @@
 #![allow(unsafe_code)]
 
 mod blocks;
+mod life;
 mod options;
 mod pressure;
 mod shared;
@@ -27,7 +28,7 @@ use options::Shape;
 pub use options::{BlockOptions, PoolOptions, Priority, Request, Tracking, Watermarks};
 pub use pressure::{Level, PressureEvent};
 pub(crate) use shared::{MAX_GIVE, Shared, give, give_one};
-pub use tracks::{Holding, Place};
+pub use tracks::{Holding, Holdings, Place};
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -237,11 +238,7 @@ impl Pool {
 
     /// Where the buffers are. Exact when nobody uses the pool, a snapshot otherwise.
     pub fn census(&self) -> Census {
-        let shared = self.shared();
-        let ring = shared.free.len() as u32;
-        let cached = shared.cached() as u32;
-        let total = shared.buffers;
-        Census { total, ring, cached, out: total.saturating_sub(ring + cached) }
+        self.shared().census()
     }
 
     /// What has been done with it so far, by all cores together.
@@ -284,7 +281,7 @@ impl fmt::Debug for Pool {
 }
 
 /// Where the buffers of a pool are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Census {
     /// All of them.
     pub total: u32,

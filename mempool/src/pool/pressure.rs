@@ -10,6 +10,7 @@
 //! is seldom while the caches serve. Under pressure nobody uses a cache: all that comes home is everybody's at once.
 //! The kernel's counterpart is `sk_enter_memory_pressure` with the three values of `tcp_mem`.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use gannet_ring::mpmc::Ring;
@@ -20,7 +21,7 @@ use super::options::Watermarks;
 const KEPT_EVENTS: usize = 64;
 
 /// How short of buffers a pool is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum Level {
     /// Not at all.
     Calm,
@@ -35,6 +36,16 @@ impl Level {
 
     fn of(number: u8) -> Level {
         Self::ALL[usize::from(number).min(2)]
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Calm => "calm",
+            Level::Pressure => "pressure",
+            Level::Critical => "critical",
+        })
     }
 }
 

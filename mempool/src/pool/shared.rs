@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gannet_ring::mpmc::Ring;
 
+use super::Census;
 use super::blocks::{self, Blocks};
 use super::options::{PoolOptions, Priority, Shape, Tracking};
 use super::pressure::{Level, Pressure};
-use super::tracks::{Place, Tracks};
+use super::tracks::{Holdings, Place, Tracks};
 use crate::cache::{Cache, Caches};
 use crate::error::{Error, Result};
 use crate::notes::{self, Notes};
@@ -71,6 +72,27 @@ impl Shared {
         })
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn number(&self) -> u8 {
+        self.number
+    }
+
+    pub(crate) fn data_room(&self) -> u16 {
+        self.data_room
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.pressure.level()
+    }
+
+    /// Times that pressure began, and that it became critical.
+    pub(crate) fn pressure_times(&self) -> (u64, u64) {
+        self.pressure.times()
+    }
+
     pub(crate) fn region(&self) -> &Arc<Region> {
         &self.region
     }
@@ -114,7 +136,25 @@ impl Shared {
         ring + self.cached() == self.buffers as usize
     }
 
-    pub(super) fn cached(&self) -> usize {
+    pub(crate) fn census(&self) -> Census {
+        // The ring first: so nothing is counted twice.
+        let ring = self.free.len() as u32;
+        let cached = self.cached() as u32;
+        Census { total: self.buffers, ring, cached, out: self.buffers.saturating_sub(ring + cached) }
+    }
+
+    /// Where the buffers are that are not home, as far as that is known.
+    pub(crate) fn holdings(&self) -> Holdings {
+        let out = self.tracks.iter().flat_map(Tracks::out);
+        let holdings = out.map(|(index, track)| {
+            let slot = slot::new(self.number, index) | slot::NOTED;
+            let owners = self.notes.record(slot).map_or(1, |record| record.sharers().owners());
+            track.holding(index, self.notes.account(slot), owners)
+        });
+        Holdings(holdings.collect())
+    }
+
+    fn cached(&self) -> usize {
         self.caches.iter().map(|cache| cache.len() as usize).sum()
     }
 
@@ -248,7 +288,7 @@ impl Shared {
         };
         let got = self.free.dequeue_bulk(space);
         if got {
-            self.caches.tally(cache).from_ring(count);
+            self.caches.tally(cache).taken_from_ring(count);
             self.observe(self.free.len());
         }
         got
@@ -312,7 +352,7 @@ impl Shared {
             // SAFETY: as above.
             unsafe { cache.flush_all(&this.free) };
         }
-        this.caches.tally(cache).to_ring(slots.len());
+        this.caches.tally(cache).given_to_ring(slots.len());
         let fits = this.free.enqueue_bulk(slots);
         debug_assert!(fits);
     }

@@ -54,8 +54,8 @@ impl Drop for Loan {
         // The last handle may be a packet that a queue lets go of, in the middle of its work: no panic passes through that.
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| lender.release())) {
             tracing::error!("the release function of lent memory has panicked");
-            // Dropping it is the panicking side's code too.
-            std::mem::forget(payload);
+            // Dropping the payload is the panicking side's code too.
+            std::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
         }
     }
 }

@@ -52,7 +52,7 @@ impl PageSize {
 /// Which pages a region shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pages {
-    /// 2 MiB pages where they can be had, else normal pages and, for more than a few, a warning that says what that costs. [`Backing::Anonymous`] has no
+    /// 2 MiB pages where they can be had, else normal pages and, for more than a few, a warning that says what that costs. [`Backing::Anonymous`](super::Backing::Anonymous) has no
     /// normal pages: there it is `Exactly(Huge2M)`.
     #[default]
     Prefer2M,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use gannet_bus::pci::{BusMaster, set_bus_master};
 use gannet_bus::{Device, DmaAccess, Registers};
-use gannet_mempool::dma::DmaMapping;
+use gannet_mempool::dma::{Checked, DmaMapping, External, Verdict};
 use gannet_mempool::region::{Backing, Region};
 use gannet_sim::iommu::{Direction, DmaFault};
 use gannet_spec::x82599::desc::{RxRead, TxData, tx_command};
@@ -39,6 +39,68 @@ fn a_region_without_a_file_is_refused_with_its_remedy() {
     let bench = Bench::new();
     let error = DmaMapping::new(bench.device.dma(), region).unwrap_err();
     assert!(error.to_string().contains("Backing::Shared"), "{error}");
+}
+
+#[test]
+fn dma_streaming_file_is_readable_for_the_card_and_a_write_to_it_is_a_fault() {
+    let mut bench = Bench::started();
+    let mut file = tempfile::tempfile().unwrap();
+    let content = plain(MAC, 5000);
+    file.write_all(&content).unwrap();
+    let memory = External::file(&file).unwrap();
+    memory.map(&bench.device.dma()).unwrap();
+    let iova = memory.iova(&bench.device.dma()).unwrap().0;
+
+    let command = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::EOP | tx_command::RS | tx_command::IFCS;
+    let data = TxData { buffer: iova + 4096, length: 904, command, payload_length: 904 };
+    bench.tx_ring(0).descriptors().store(0, data.words());
+    bench.write(regs::TDT.get(0), 1);
+    bench.step();
+    assert!(bench.done(0));
+    assert_eq!(bench.sent(), [&content[4096..]]);
+    assert_eq!(bench.probe.dma_fault_count(), 0);
+
+    for position in 0..2 {
+        bench.rx_ring(0).descriptors().store(position, RxRead { buffer: iova }.words());
+    }
+    bench.receive(plain(MAC, 60));
+    bench.receive(plain(MAC, 60));
+    let fault = DmaFault { iova, len: 60, direction: Direction::Write };
+    assert_eq!(bench.probe.dma_faults(), [fault, fault]);
+    assert_eq!(memory.bytes(), content, "and nothing was written");
+
+    drop(memory);
+    bench.tx_ring(0).descriptors().store(1, data.words());
+    bench.write(regs::TDT.get(0), 2);
+    bench.step();
+    assert_eq!(bench.probe.dma_faults().last().map(|fault| fault.iova), Some(iova + 4096), "unmapped");
+}
+
+#[test]
+fn dma_debug_fault_of_the_card_is_told_as_use_after_unmap() {
+    let mut bench = Bench::started();
+    let checked = Checked::new(bench.device.dma());
+    let mapping = DmaMapping::new(checked.clone(), region(4096)).unwrap();
+    let iova = mapping.iova().0;
+    for position in 0..2 {
+        bench.rx_ring(0).descriptors().store(position, RxRead { buffer: iova + 1024 }.words());
+    }
+    bench.receive(plain(MAC, 60));
+    assert!(bench.device.dma_faults().is_empty());
+    drop(mapping);
+    bench.receive(plain(MAC, 60));
+    let [fault] = bench.device.dma_faults()[..] else { panic!("one fault") };
+    let verdict = checked.explain(fault.iova);
+    assert!(matches!(verdict, Verdict::Unmapped { record, .. } if record.iova.0 == iova), "{verdict}");
+    assert!(verdict.to_string().contains(&format!("by {}:", file!())), "{verdict}");
+}
+
+#[test]
+fn dma_streaming_memory_without_a_file_is_refused_with_its_remedy() {
+    let bench = Bench::new();
+    let memory = External::new(vec![0u8; 64], drop);
+    let text = memory.map(&bench.device.dma()).unwrap_err().to_string();
+    assert!(text.ends_with("lend it a file (External::file), or have the bytes copied to a pool's buffer"), "{text}");
 }
 
 #[test]
