@@ -102,7 +102,7 @@ impl FragCache {
             if !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
                 return Err(Refused::NoBuffer);
             }
-            // A tracked pool follows blocks, not pieces.
+            // A tracked pool follows the block, not its pieces.
             self.block = block & !slot::NOTED;
         }
         if let Some(blocks) = self.blocks() {

@@ -236,10 +236,8 @@ impl World {
 /// `GANNET_SEED` (a number) repeats a run or makes another.
 #[test]
 fn random_operations_keep_every_packet_and_every_buffer() {
-    let seed: u64 = std::env::var("GANNET_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(82_599);
-    println!("GANNET_SEED={seed}");
     let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[..8].copy_from_slice(&common::seed().to_le_bytes());
     let (cases, steps) = if cfg!(miri) { (1, 40) } else { (200, 400) };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));

@@ -120,7 +120,7 @@ impl TxBuffers {
         dma: &DmaTable,
         lengths: &RangeInclusive<u16>,
     ) -> Option<Obstacle> {
-        let pieces = || packet.chain().filter(|segment| !segment.is_empty());
+        let pieces = || pieces(packet);
         let count = pieces().count();
         if !u16::try_from(packet.total_len()).is_ok_and(|len| lengths.contains(&len)) {
             Some(Obstacle::Length)
@@ -189,7 +189,7 @@ impl TxBuffers {
         let packet = &*packet;
         // Below 2^16, and within `max`: checked just now.
         let frame_len = packet.total_len() as u16;
-        let pieces = || packet.chain().filter(|segment| !segment.is_empty());
+        let pieces = || pieces(packet);
         let count = pieces().count() as u32;
         let mut head = self.places.head;
         let last = head.wrapping_add(count).wrapping_sub(1);
@@ -214,6 +214,12 @@ impl TxBuffers {
     pub fn release(&mut self, count: u32) {
         self.places.release(count);
     }
+}
+
+/// The segments that a card is given: those with bytes, of a frame without any the first.
+fn pieces(packet: &Packet) -> impl Iterator<Item = &Packet> {
+    let empty = (packet.total_len() == 0).then_some(packet);
+    packet.chain().filter(|segment| !segment.is_empty()).chain(empty)
 }
 
 #[cfg(test)]

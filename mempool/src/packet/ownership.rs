@@ -178,7 +178,12 @@ impl Packet {
 
     /// Gives this packet of foreign bytes a buffer of its own to stand for them.
     fn rename(&mut self) -> Result<(), Refused> {
-        let mut name = self.pool().take_packet(Priority::Normal)?;
+        let pool = self.pool();
+        let mut name = pool.take_packet(Priority::Normal)?;
+        let account = pool.notes().account(self.slot());
+        if account != 0 {
+            name.charge_number(account)?;
+        }
         if let Some((_, start)) = self.lent()
             && let Some(memory) = self.record().and_then(Record::external)
         {
@@ -222,7 +227,7 @@ impl Packet {
         Ok(())
     }
 
-    /// Notes that this new packet is charged to an account already.
+    /// Notes that this new packet, about which nothing is noted but perhaps its place, is charged to an account already.
     #[inline(always)]
     pub(crate) fn note_account(&mut self, account: u16) {
         debug_assert!(self.record().is_none());

@@ -75,34 +75,25 @@ impl Packet {
     /// [`Refused::Shared`], or no buffer for the part behind the cut; the packet is unchanged.
     pub fn split(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
         if at <= self.len() {
-            return self.split_first(at);
+            return self.cut(at);
         }
-        let mut left = at - self.len();
-        if self.is_shared() {
+        // The segment that the cut goes through, and the one before it.
+        let (mut before, mut at) = (&*self, at - self.len());
+        while let Some(segment) = before.behind().filter(|segment| segment.len() < at && !before.is_shared()) {
+            (before, at) = (segment, at - segment.len());
+        }
+        if before.is_shared() {
             return Err(Refused::Shared);
         }
-        let mut segment = &*self;
-        // Down the chain, to the segment in front of the one that the cut goes through.
-        while let Some(record) = segment.record() {
-            let Some(next) = record.next() else { break };
-            if next.is_shared() {
-                return Err(Refused::Shared);
-            }
-            if left > next.len() {
-                left -= next.len();
-                segment = next;
-                continue;
-            }
-            let Some(mut cut) = record.take_next() else { break };
-            let rest = cut.split_first(left);
-            record.set_next(cut);
-            return rest;
-        }
-        Ok(None)
+        let Some(record) = before.record() else { return Ok(None) };
+        let Some(mut segment) = record.take_next() else { return Ok(None) };
+        let rest = segment.cut(at);
+        record.set_next(segment);
+        rest
     }
 
-    /// [`Self::split`] at a byte of the first segment, or at its end.
-    fn split_first(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
+    /// [`Self::split`] in or at the end of the first segment.
+    fn cut(&mut self, at: usize) -> Result<Option<Packet>, Refused> {
         if at == self.len() {
             return self.detach_tail();
         }

@@ -154,7 +154,7 @@ impl PoolOptions {
 pub struct BlockOptions {
     /// What reports call it; empty: `pool` and its number.
     pub name: String,
-    /// Number of blocks, 1 to 65,536.
+    /// Number of blocks, 1 to 65,536, but no more than 1 GiB of them.
     pub blocks: u32,
     /// KiB of a block: 4, 8, 16 or 32. The default is the tunable `fragment.block_kib`.
     pub block_kib: u8,
@@ -182,11 +182,14 @@ impl Default for BlockOptions {
 impl BlockOptions {
     /// The pool of which the blocks are the buffers.
     pub(super) fn pool(&self) -> Result<PoolOptions> {
-        let is_possible =
-            (1..=1 << 16).contains(&self.blocks) && [4, 8, 16, 32].contains(&self.block_kib) && self.headroom <= 1024;
+        // A slot can name so many granules.
+        let most = (MAX_BUFFERS / (1024 / GRANULE)) / u32::from(self.block_kib).max(1);
+        let is_possible = (1..=most.min(1 << 16)).contains(&self.blocks)
+            && [4, 8, 16, 32].contains(&self.block_kib)
+            && self.headroom <= 1024;
         if !is_possible {
             return Err(Error::Invalid(format!(
-                "{} blocks of {} KiB with {} bytes of headroom: 1 to 65536 of 4, 8, 16 or 32 KiB with 0 to 1024 are possible",
+                "{} blocks of {} KiB with {} bytes of headroom: 1 to 65536 of 4, 8, 16 or 32 KiB, 1 GiB together, with 0 to 1024 are possible",
                 self.blocks, self.block_kib, self.headroom
             )));
         }

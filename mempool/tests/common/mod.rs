@@ -4,10 +4,11 @@
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gannet_mempool::dma::{DmaMapper, Iova};
+use gannet_mempool::dma::{DmaMapper, External, Iova};
 use gannet_mempool::region::{PageSize, Pages, Region, RegionOptions};
-use gannet_mempool::{Census, Packet, Pool, PoolOptions, Result};
+use gannet_mempool::{BlockOptions, Census, Packet, Pool, PoolOptions, Result};
 
 /// Options for a small pool on normal pages, so that it works on any machine and says nothing.
 pub fn options(buffers: u32, cache: u32) -> PoolOptions {
@@ -17,6 +18,11 @@ pub fn options(buffers: u32, cache: u32) -> PoolOptions {
 
 pub fn pool(buffers: u32, cache: u32) -> Pool {
     Pool::new(&options(buffers, cache)).unwrap()
+}
+
+/// Options for a small pool of blocks.
+pub fn blocks(blocks: u32, block_kib: u8, headroom: u16) -> BlockOptions {
+    BlockOptions { blocks, block_kib, headroom, region: options(1, 0).region, ..BlockOptions::default() }
 }
 
 /// Checks that nothing is out and nothing lost.
@@ -42,6 +48,43 @@ pub fn index(pool: &Pool, packet: &Packet) -> usize {
 pub fn fill(packet: &mut Packet, bytes: &[u8]) {
     packet.trim(packet.len()).unwrap();
     packet.append(bytes.len()).unwrap().copy_from_slice(bytes);
+}
+
+/// A packet that holds `bytes`.
+pub fn frame(pool: &Pool, bytes: &[u8]) -> Packet {
+    let mut packet = pool.alloc().expect("a free buffer");
+    fill(&mut packet, bytes);
+    packet
+}
+
+/// A frame of several segments.
+pub fn chain(pool: &Pool, segments: &[&[u8]]) -> Packet {
+    let mut segments = segments.iter().map(|bytes| frame(pool, bytes));
+    let mut first = segments.next().expect("a first segment");
+    segments.for_each(|segment| first.append_segment(segment).unwrap());
+    first
+}
+
+/// The bytes of all segments.
+pub fn content(packet: &Packet) -> Vec<u8> {
+    packet.segments().flatten().copied().collect()
+}
+
+/// Memory of these bytes, and the count of its releases.
+pub fn lent(bytes: &[u8]) -> (External, Arc<AtomicUsize>) {
+    let releases = Arc::new(AtomicUsize::new(0));
+    let count = releases.clone();
+    let memory = External::new(bytes.to_vec(), move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    (memory, releases)
+}
+
+/// The seed of random tests: `GANNET_SEED` repeats a run or makes another.
+pub fn seed() -> u64 {
+    let seed = std::env::var("GANNET_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(82_599);
+    println!("GANNET_SEED={seed}");
+    seed
 }
 
 /// Says that a case was left out, past the capture of the test harness.

@@ -1,4 +1,4 @@
-//! Where the buffers are: in the ring, in caches, out.
+//! The caches of cores: how they are filled and flushed, and where the buffers are: in the ring, in caches, out.
 
 mod common;
 
@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{assert_all_home, pool};
-use gannet_mempool::{Burst, Census, Packet, Pool, PoolStats};
+use common::{assert_all_home, options, pool};
+use gannet_mempool::{Burst, Census, Packet, Pool, PoolOptions, PoolStats};
 
 /// Ring, cached, out.
 fn places(pool: &Pool) -> (u32, u32, u32) {
@@ -64,6 +64,23 @@ fn a_cache_is_filled_by_half_and_flushed_by_half() {
         ..PoolStats::default()
     };
     assert_eq!(pool.stats(), expected);
+}
+
+#[test]
+fn refill_and_flush_are_as_set() {
+    for (refill, flush, after_refill, after_flush) in [(100, 100, 63, 1), (25, 1, 16, 64), (1, 50, 0, 33)] {
+        let pool = Pool::new(&PoolOptions { cache_refill: refill, cache_flush: flush, ..options(1000, 64) }).unwrap();
+        let mut packets = vec![pool.alloc().unwrap()];
+        assert_eq!(places(&pool).1, after_refill, "refill of {refill}");
+        packets.extend((0..200).map_while(|_| pool.alloc()));
+        // Full, and then one more.
+        while pool.stats().recycle_full == 0 {
+            packets.pop().expect("not all of them fit");
+        }
+        assert_eq!(places(&pool).1, after_flush, "flush of {flush}");
+        drop(packets);
+        assert_all_home(&pool);
+    }
 }
 
 #[test]

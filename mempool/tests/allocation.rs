@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashSet;
 
 use common::{assert_all_home, drain, fill, index, options, pool};
-use gannet_mempool::{Burst, Error, Pool, PoolOptions, Watermarks};
+use gannet_mempool::{Burst, Error, Packet, Pool, PoolOptions, Refused, Request, Watermarks};
 
 #[test]
 fn every_buffer_can_be_taken_and_given_back_again_and_again() {
@@ -180,4 +180,42 @@ fn new_memory_is_zeroed() {
         assert!(packet.append(512).unwrap().iter().all(|&byte| byte == 0));
         assert!(packet.data().iter().all(|&byte| byte == 0));
     }
+}
+
+#[test]
+fn headroom_and_alignment_are_as_requested() {
+    let pool = pool(4, 2);
+    let first = |packet: &Packet| packet.data().as_ptr() as usize;
+    let with = |headroom, align| pool.alloc_with(&Request { headroom, align, ..Request::default() });
+    for (headroom, align, expected) in [
+        (None, 0, 64),
+        (None, 1, 64),
+        (Some(0), 0, 0),
+        (Some(2), 1, 2),
+        (Some(2), 16, 16),
+        (Some(65), 64, 128),
+        (Some(16), 16, 16),
+        // Three is no power of two: the next one is taken.
+        (Some(1), 3, 4),
+        (Some(576), 1, 576),
+        (Some(513), 64, 576),
+    ] {
+        let mut packet = with(headroom, align).unwrap();
+        assert_eq!((packet.headroom(), packet.tailroom()), (expected, 576 - expected), "{headroom:?} {align}");
+        assert_eq!(first(&packet) % usize::from(align.max(1).next_power_of_two()), 0);
+        packet.append(576 - expected).unwrap();
+        packet.prepend(expected).unwrap().fill(1);
+    }
+    let refused = |headroom, align| with(headroom, align).unwrap_err();
+    assert_eq!(refused(Some(577), 1), Refused::NoRoom { wanted: 577, available: 576 });
+    assert_eq!(refused(Some(577), 64), Refused::NoRoom { wanted: 577, available: 576 });
+    assert_eq!(refused(Some(u16::MAX), 64), Refused::NoRoom { wanted: 65_535, available: 576 });
+    assert_eq!(refused(None, 128), Refused::NoRoom { wanted: 128, available: 576 });
+    assert_eq!(refused(None, u16::MAX), Refused::NoRoom { wanted: 65_535, available: 576 });
+    assert_all_home(&pool);
+
+    let mut burst = Burst::new(8);
+    let request = Request { headroom: Some(30), align: 32, ..Request::default() };
+    pool.alloc_bulk_with(&request, &mut burst, 4).unwrap();
+    assert!(burst.iter().all(|packet| packet.headroom() == 32));
 }
