@@ -45,7 +45,10 @@ fn a_leaked_packet_is_told_with_its_thread_account_and_age() {
     let holdings = pool.holdings();
     let [Holding { index, place, age, thread, account, owners }] = &holdings.0[..] else { panic!("{holdings}") };
     assert!(*index < 16 && *age >= Duration::from_millis(1) && *age <= before.elapsed() + Duration::from_millis(1));
-    assert_eq!((*place, &thread[..], account.as_deref(), *owners), (Place::Packet, "leaker", Some("careless tenant"), 1));
+    assert_eq!(
+        (*place, &thread[..], account.as_deref(), *owners),
+        (Place::Packet, "leaker", Some("careless tenant"), 1)
+    );
     let table = holdings.to_string();
     assert!(table.contains("leaker") && table.contains("careless tenant"), "{table}");
     let refused = pool.destroy(Duration::ZERO).unwrap_err().to_string();
@@ -83,7 +86,8 @@ fn buffers_in_a_cards_hands_are_told_with_their_ring() {
         assert_eq!(tx.send(&mut burst, 8, &dma, 1..=100, |_, _| {}), 2);
     });
     on("receiver", || assert_eq!(rx.arm(3, |_, _| {}), 3));
-    let count = |place, thread: &str| told(&pool).iter().filter(|told| (told.0, &told.1[..]) == (place, thread)).count();
+    let count =
+        |place, thread: &str| told(&pool).iter().filter(|told| (told.0, &told.1[..]) == (place, thread)).count();
     assert_eq!((count(Place::Transmit, "sender"), count(Place::Receive, "receiver")), (3, 3));
 
     // Received, it is a packet of who received it.
