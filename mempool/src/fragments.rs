@@ -71,13 +71,12 @@ impl FragCache {
         if self.bias == 0 || self.cut + size > all {
             self.change_block()?;
         }
-        let mut slot = self.block + self.cut / GRANULE;
+        let slot = self.block + self.cut / GRANULE;
         self.cut += size;
         self.bias -= 1;
         if let Some(blocks) = self.blocks() {
             blocks.cut(slot, size as u16);
         }
-        self.pool.shared().follow(&mut slot);
         // SAFETY: the granules from `slot` on, `size` bytes of a block that this cache has, are nobody else's, and one reference is the
         // packet's now.
         Ok(unsafe { Packet::from_slot(slot, headroom) })
@@ -98,13 +97,13 @@ impl FragCache {
     #[inline(never)]
     fn change_block(&mut self) -> Result<(), Refused> {
         if !self.let_go() {
-            let mut slot = 0;
+            let mut block = 0;
             // SAFETY: one slot of room.
-            if !unsafe { self.pool.shared().take(&mut slot, 1, Priority::Normal) } {
+            if !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
                 return Err(Refused::NoBuffer);
             }
-            // The name of the block, whose pieces are followed each for itself.
-            self.block = slot & !slot::NOTED;
+            // A tracked pool follows the block, not its pieces.
+            self.block = block & !slot::NOTED;
         }
         if let Some(blocks) = self.blocks() {
             blocks.hold(self.block, BIAS);

@@ -4,6 +4,7 @@
 //! when it is dropped anywhere else. The [`Completion`] tells. The kernel's counterpart is the notification of MSG_ZEROCOPY.
 #![allow(unsafe_code)]
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,9 +56,9 @@ impl Token {
 
     pub(crate) fn into_raw(self) -> *mut () {
         // Counted as pending until it is a token again, and dropped.
-        let inner = Arc::as_ptr(&self.0).cast_mut().cast();
-        std::mem::forget(self);
-        inner
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, and not used again.
+        Arc::into_raw(unsafe { std::ptr::read(&this.0) }).cast_mut().cast()
     }
 
     /// # Safety

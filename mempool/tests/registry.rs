@@ -45,18 +45,18 @@ fn count_in_threads(threads: usize, count: impl Fn() + Sync) {
 
 #[test]
 fn a_tunable_is_set_and_reset() {
-    let tunable = registry::find("account.batch").unwrap();
-    assert_eq!(tunable.value(), 64);
-    for value in [1, 4096, 128] {
+    let tunable = registry::find("pool.destroy_warn_ms").unwrap();
+    assert_eq!(tunable.value(), 1000);
+    for value in [10, 3_600_000, 128] {
         tunable.set(value).unwrap();
-        assert_eq!((tunable.value(), tunable_row("account.batch").value), (value, value));
+        assert_eq!((tunable.value(), tunable_row("pool.destroy_warn_ms").value), (value, value));
     }
-    registry::set("account.batch", "32").unwrap();
+    registry::set("pool.destroy_warn_ms", "32").unwrap();
     assert_eq!(tunable.value(), 32);
-    registry::assign(" account.batch = 16 ").unwrap();
+    registry::assign(" pool.destroy_warn_ms = 16 ").unwrap();
     assert_eq!(tunable.value(), 16);
     tunable.reset();
-    assert_eq!(tunable.value(), 64);
+    assert_eq!(tunable.value(), 1000);
 }
 
 #[test]
@@ -75,9 +75,9 @@ fn what_is_out_of_range_is_refused_with_the_range_and_changes_nothing() {
 #[test]
 fn what_is_no_number_is_refused_with_what_is_expected() {
     for value in ["", "much", "-1", "1.5", "0x10", "4 KiB", "99999999999999999999999"] {
-        let expected = format!("dma.iova_cache={value}: a whole number from 0 to 4096 is expected (ranges)");
-        assert_eq!(refusal(registry::set("dma.iova_cache", value)), expected);
-        assert_eq!(tunable_row("dma.iova_cache").value, 64);
+        let expected = format!("pool.cache_flush_percent={value}: a whole number from 1 to 100 is expected (percent)");
+        assert_eq!(refusal(registry::set("pool.cache_flush_percent", value)), expected);
+        assert_eq!(tunable_row("pool.cache_flush_percent").value, 50);
     }
     let expected = "dma.debug=on: a whole number from 0 to 1 is expected (0 off, 1 on)";
     assert_eq!(refusal(registry::assign("dma.debug=on")), expected);
@@ -250,7 +250,7 @@ fn a_snapshot_goes_through_json() {
     };
     let expected = serde_json::json!({
         "name": "pool.watermark_low_percent", "value": 75, "default": 75, "low": 1, "high": 100, "unit": "percent",
-        "description": "part of the limit below which there is no pressure any more",
+        "description": "part of a pool that is in use below which pressure ends",
     });
     assert_eq!(row("tunables", "name", "pool.watermark_low_percent"), expected);
     let expected =

@@ -8,6 +8,8 @@
 mod cables;
 mod captures;
 mod demonstration;
+mod exhaustion;
+mod memory;
 mod options;
 mod refusals;
 mod report;

@@ -150,11 +150,26 @@ fn memory_that_is_not_there() {
     } else {
         skip("this machine has 240 GiB of memory or more");
     }
-    assert_options_refused(&["--buffers", "100"], &["100 free buffers", "--buffers"]);
+    assert_options_refused(&["--buffers", "100"], &["100 free buffers", "needs 480", "--buffers 3485 is enough"]);
+    // The first port's ring is filled, the second one's is not.
+    assert_options_refused(&["--buffers", "600"], &["needs 480", "--buffers 3485 is enough", "--ring"]);
     assert_options_refused(&["--buffers", "0"], &["1 to 16500000"]);
     for size in ["100", "1023", "16385", "65535"] {
         assert_options_refused(&["--buffer-size", size], &[&format!("--buffer-size {size}"), "1024 to 16384"]);
     }
+}
+
+#[test]
+fn tunables_that_are_wrong() {
+    let refused = |assignment: &str, said: &[&str]| assert_options_refused(&["--set", assignment], said);
+    refused("pool.cach=256", &["--set", "pool.cach", "the nearest is pool.cache"]);
+    refused("pool.cache=65537", &["--set", "pool.cache=65537", "from 0 to 65536", "buffers"]);
+    refused("pool.cache=many", &["pool.cache=many", "from 0 to 65536"]);
+    refused("pool.cache", &["NAME=VALUE", "pool.cache=512"]);
+    refused("pool.watermark_pressure_percent=10", &["watermarks of 75, 10 and 100", "low <= pressure <= high"]);
+    // One wrong of several.
+    assert_options_refused(&["--set", "pool.cache=0", "--set", "pool.tracking=2"], &["pool.tracking=2", "from 0 to 1"]);
+    assert_options_refused(&["--tunables", "--set", "dma.debug=2"], &["dma.debug=2", "from 0 to 1"]);
 }
 
 #[test]

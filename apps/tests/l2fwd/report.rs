@@ -47,6 +47,31 @@ impl Report {
         self.count(&format!("/drops/{reason}"))
     }
 
+    fn software_drops(&self) -> &[Value] {
+        self.0["memory"]["drops"].as_array().expect("a list")
+    }
+
+    /// Frames that did not come as far as a transmit ring, whoever dropped them and why.
+    pub(crate) fn dropped_before_sending(&self) -> u64 {
+        let later = ["unsent", "by_the_peer"];
+        let by_others = self.0["drops"].as_object().expect("an object").iter();
+        let by_others = by_others.filter(|(reason, _)| !later.contains(&reason.as_str())).map(|(_, count)| count);
+        let own = self.software_drops().iter().filter(|drop| drop["place"] == "l2fwd").map(|drop| &drop["packets"]);
+        by_others.chain(own).map(|count| count.as_u64().expect("a number")).sum()
+    }
+
+    /// A number of the packet pool, by JSON pointer.
+    pub(crate) fn pool(&self, what: &str) -> u64 {
+        self.count(&format!("/memory/pools/0/{what}"))
+    }
+
+    /// The value of a tunable.
+    pub(crate) fn tunable(&self, name: &str) -> u64 {
+        let tunables = self.0["memory"]["tunables"].as_array().expect("a list");
+        let tunable = tunables.iter().find(|tunable| tunable["name"] == name);
+        tunable.and_then(|tunable| tunable["value"].as_u64()).unwrap_or_else(|| panic!("no {name}: {self:?}"))
+    }
+
     pub(crate) fn problems(&self) -> Vec<&str> {
         self.0["problems"].as_array().expect("a list").iter().filter_map(Value::as_str).collect()
     }
@@ -63,6 +88,7 @@ impl Report {
         }
         let drops = self.0["drops"].as_object().expect("an object");
         assert!(drops.values().all(|count| count == 0), "{self:?}");
+        assert!(self.software_drops().iter().all(|drop| drop["packets"] == 0), "{self:?}");
         assert_eq!(self.problems(), [""; 0], "{self:?}");
     }
 }

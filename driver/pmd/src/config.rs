@@ -56,6 +56,9 @@ pub struct PortConfig {
     pub tx: Vec<TxQueueConfig>,
     /// Pools whose packets may be sent, besides those of the receive queues.
     pub tx_pools: Vec<Pool>,
+    /// Where packets are copied to that refer to memory which the card cannot reach ([`crate::Packet::from_external`] without
+    /// [`crate::Control::map`]): a bounce pool. Frames must fit in its buffers. Without one, or while it is empty, such packets are dropped.
+    pub bounce: Option<Pool>,
     /// Address filter at start; [`crate::Control::set_filter`] changes it.
     pub filter: Filter,
     /// VLAN tags of received frames.
@@ -71,6 +74,7 @@ impl PortConfig {
             rx: vec![RxQueueConfig { descriptors, pool: pool.clone() }],
             tx: vec![TxQueueConfig { descriptors }],
             tx_pools: Vec::new(),
+            bounce: None,
             filter: Filter::default(),
             vlan_tags: VlanTags::Keep,
             rx_interrupts: RxInterrupts::Off,

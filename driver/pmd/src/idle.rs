@@ -59,11 +59,11 @@ impl Sleeper {
     }
 
     /// Sleeps until one of `queues` has frames, but not longer than `at_most`. Returns whether it has slept: not if frames have arrived
-    /// meanwhile, nor if a queue cannot signal, or has no buffers that a frame could arrive in (the pool is dry: only polling fills its ring).
+    /// meanwhile, nor if a queue cannot signal.
     ///
     /// No frame is overlooked: the queues are looked at once more after they may signal.
     pub fn sleep(&mut self, queues: &mut [&mut RxQueue], at_most: Duration) -> bool {
-        if queues.iter().any(|queue| queue.driver.signal().is_none() || !queue.driver.has_buffers()) {
+        if queues.iter().any(|queue| queue.driver.signal().is_none()) {
             return false;
         }
         for queue in queues.iter_mut() {

@@ -48,6 +48,7 @@ mod nic;
 mod phy;
 mod port;
 mod queue;
+mod reasons;
 mod stats;
 
 pub use cards::{Card, Pmd, cards};
@@ -55,7 +56,10 @@ pub use config::{PortConfig, RING_SIZES, RxInterrupts, RxQueueConfig, TxQueueCon
 pub use error::{Error, Result};
 pub use filter::{Filter, MacAddress, Multicast, Promiscuous};
 pub use gannet_bus::{Condition, DmaAccess, DmaFault};
-pub use gannet_mempool::{Burst, Census, Checksum, L3, L4, MAX_BURST, Packet, Pool, PoolOptions, Refused};
+pub use gannet_mempool::dma::External;
+pub use gannet_mempool::{
+    Burst, Census, Checksum, Completion, L3, L4, MAX_BURST, Packet, Pool, PoolOptions, Refused, Token,
+};
 pub use idle::{Idle, Sleeper};
 pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
 pub use queue::{Queues, RxQueue, TxQueue};

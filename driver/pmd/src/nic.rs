@@ -7,7 +7,7 @@ use std::time::Duration;
 use gannet_bus::descriptors::{DescriptorRing, RingMemory};
 use gannet_bus::pci::{self, BusMaster};
 use gannet_bus::{Condition, Device, DmaFault};
-use gannet_mempool::dma::DmaTable;
+use gannet_mempool::dma::{DmaMapper, DmaTable};
 use gannet_mempool::region::RegionOptions;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -25,6 +25,8 @@ use crate::{Error, Result};
 /// What queues and management share.
 pub(crate) struct Hardware<D: Device, F: Family> {
     pub(crate) mmio: Mmio<D>,
+    /// The way to memory, one for all: who maps something and who asks where it is mean the same by it.
+    pub(crate) dma: Arc<dyn DmaMapper>,
     pub(crate) family: F,
     /// The card did not stop a queue when it was told to. Its engines may hang (82576: a refused DMA wedges them until the function is reset).
     disobeyed: AtomicBool,
@@ -88,7 +90,8 @@ impl<D: Device, F: Family> Nic<D, F> {
         let info = PortInfo { name: mmio.name().into(), card, mac, numa_node: mmio.device.numa_node() };
         // Throws away what was counted before.
         family.count(&mmio, &mut PortStats::default());
-        let hardware = Arc::new(Hardware { mmio, family, disobeyed: AtomicBool::new(false) });
+        let dma = mmio.device.dma();
+        let hardware = Arc::new(Hardware { mmio, dma, family, disobeyed: AtomicBool::new(false) });
         Ok(Nic { hardware, info, stats: PortStats::default(), started: false })
     }
 
@@ -96,7 +99,7 @@ impl<D: Device, F: Family> Nic<D, F> {
     fn reset(&mut self) -> Result<()> {
         // The counters would be lost with the reset.
         self.count();
-        let Hardware { mmio, family, disobeyed } = &*self.hardware;
+        let Hardware { mmio, family, disobeyed, .. } = &*self.hardware;
         if disobeyed.load(Ordering::Relaxed) {
             match mmio.device.reset() {
                 Ok(()) => disobeyed.store(false, Ordering::Relaxed),
@@ -116,7 +119,7 @@ impl<D: Device, F: Family> Nic<D, F> {
         }
     }
 
-    /// One region for all descriptor rings of the port, mapped for the card: (memory, offset of each ring).
+    /// One region for all descriptor rings of the port, on the card's NUMA node, mapped for the card: (memory, offset of each ring).
     fn ring_memory(&self, config: &PortConfig) -> Result<(Arc<RingMemory>, Vec<usize>)> {
         let sizes =
             config.rx.iter().map(|queue| queue.descriptors).chain(config.tx.iter().map(|queue| queue.descriptors));
@@ -126,17 +129,32 @@ impl<D: Device, F: Family> Nic<D, F> {
             offsets.push(bytes);
             bytes += DescriptorRing::bytes(descriptors);
         }
-        let options = RegionOptions { numa_node: self.info.numa_node, ..RegionOptions::default() };
-        let memory = RingMemory::new(self.hardware.mmio.device.dma(), bytes, options)?;
-        Ok((memory, offsets))
+        let allocate = |numa_node| {
+            let options = RegionOptions { numa_node, ..RegionOptions::default() };
+            RingMemory::new(self.hardware.dma.clone(), bytes, options)
+        };
+        let memory = match (allocate(self.info.numa_node), self.info.numa_node) {
+            (Err(why), Some(node)) => {
+                tracing::warn!(
+                    "{}: descriptor rings elsewhere than on the card's NUMA node {node}, which costs some speed: {why}",
+                    self.info.name
+                );
+                allocate(None)
+            }
+            (memory, _) => memory,
+        };
+        Ok((memory?, offsets))
     }
 
     /// The pools that the card can reach.
     fn map_pools(&self, config: &PortConfig) -> Result<DmaTable> {
-        let mapper = self.hardware.mmio.device.dma();
+        let mapper = &self.hardware.dma;
         let mut table = DmaTable::new();
         for pool in config.rx.iter().map(|queue| &queue.pool).chain(&config.tx_pools) {
-            table.map(pool, &mapper)?;
+            table.map(pool, mapper)?;
+        }
+        if let Some(pool) = &config.bounce {
+            table.bounce_into(pool, mapper)?;
         }
         Ok(table)
     }
@@ -256,6 +274,10 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
         self.hardware.family.silence(&self.hardware.mmio);
         self.hardware.mmio.check_present()?;
         Ok(pci::set_bus_master(&self.hardware.mmio.device, BusMaster::Off)?)
+    }
+
+    fn dma(&self) -> &Arc<dyn DmaMapper> {
+        &self.hardware.dma
     }
 
     fn link(&self) -> Link {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gannet_bus::{Condition, Device, DmaFault};
+use gannet_mempool::dma::{DmaMapper, External};
 
 use crate::cards::{self, Card};
 use crate::config::{Limits, PortConfig};
@@ -37,6 +38,9 @@ pub(crate) trait Driver: Send {
 
     /// Stops what the queues share. The queues have been stopped before.
     fn stop(&mut self) -> Result<()>;
+
+    /// The way to memory that all mappings of the port go.
+    fn dma(&self) -> &Arc<dyn DmaMapper>;
 
     fn link(&self) -> Link;
 
@@ -185,6 +189,53 @@ impl Control {
         self.driver.set_filter(&filter);
         self.config.filter = filter;
         Ok(())
+    }
+
+    /// Lets the card read `memory`, so that packets of it ([`crate::Packet::from_external`]) are sent without a copy. It stays mapped, also while the
+    /// port is stopped, until [`Self::unmap`] or until its last handle is gone.
+    ///
+    /// Done once for a file or a cache of answers, not for each packet: it is a system call, and IOTLB entries that the card has to load. The
+    /// kernel's counterpart for a single send is `dma_map_single`, DPDK's `rte_extmem_register` and `rte_dev_dma_map`.
+    ///
+    /// ```no_run
+    /// # fn answer(control: gannet::Control, mut queues: gannet::Queues, pool: gannet::Pool, header: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use gannet::{Burst, Completion, External, Packet};
+    ///
+    /// let file = External::file(&std::fs::File::open("index.html")?)?;
+    /// control.map(&file)?;
+    ///
+    /// // A header of its own in front of the file's first bytes.
+    /// let mut packet = pool.alloc().ok_or("no buffer")?;
+    /// packet.append(header.len())?.copy_from_slice(header);
+    /// let payload = Packet::from_external(&pool, &file, 0, file.len().min(1400))?;
+    /// packet.append_segment(payload).map_err(|(why, _)| why)?;
+    ///
+    /// let (completion, token) = Completion::new();
+    /// packet.complete_with(token)?;
+    /// let mut burst = Burst::new(1);
+    /// burst.push(packet).map_err(|_| "no room")?;
+    /// while !completion.is_done() {
+    ///     // Sends, and brings home what has been sent.
+    ///     queues.tx[0].send(&mut burst);
+    /// }
+    /// assert_eq!(completion.copied(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The IOMMU, or a software card, cannot map it: a [`crate::PortConfig::bounce`] pool takes it then.
+    #[track_caller]
+    pub fn map(&self, memory: &External) -> Result<()> {
+        Ok(memory.map(self.driver.dma())?)
+    }
+
+    /// Takes `memory` from the card again. Not mapped is fine too.
+    ///
+    /// # Errors
+    /// Packets refer to it: wait for their completion.
+    pub fn unmap(&self, memory: &External) -> Result<()> {
+        Ok(memory.unmap(self.driver.dma())?)
     }
 
     /// Whether the card can be used on. Unless it is [`Condition::Present`], drop this port's queues and its `Control` soon: a machine that

@@ -18,9 +18,6 @@ pub(crate) trait Receive: Send {
     /// Whether the card has written back a descriptor that has not been received.
     fn has_frames(&self) -> bool;
 
-    /// Whether a frame could arrive.
-    fn has_buffers(&self) -> bool;
-
     /// What the card signals; `None` if the port has no interrupts.
     fn signal(&self) -> Option<&EventFd>;
 
@@ -52,7 +49,8 @@ pub struct RxQueue {
 impl RxQueue {
     /// Appends the frames that have arrived to `burst`, as many as it has room for, and refills the ring. Returns how many.
     ///
-    /// Never blocks. Frames that are damaged or too long for a buffer are dropped and counted ([`Self::stats`]).
+    /// Never blocks. Frames that are damaged or too long for a buffer are dropped and counted ([`Self::stats`]), and all frames while
+    /// the pool has no buffers to replace theirs: the ring keeps its last ones, so that frames arrive again as soon as there are some.
     #[inline]
     pub fn receive(&mut self, burst: &mut Burst) -> usize {
         self.driver.receive(burst)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use gannet_mempool::Reason;
+
 /// Counters of a port, from the card's registers since the port was probed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,6 +67,8 @@ pub struct RxQueueStats {
     pub nonsense: u64,
     /// Times that the pool had no buffers to refill the ring with.
     pub no_buffers: u64,
+    /// Frames dropped meanwhile: the ring kept its last buffers for those that follow.
+    pub no_buffer_drops: u64,
     /// Buffers that wait in the ring for frames, or hold frames not yet received.
     pub in_ring: u32,
 }
@@ -77,9 +81,11 @@ pub struct TxQueueStats {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Packets dropped because the card cannot reach their pool (see [`crate::PortConfig::tx_pools`]).
+    /// Packets dropped because the card cannot reach their memory (see [`crate::PortConfig::tx_pools`], [`crate::Control::map`]), nor has
+    /// the bounce pool a buffer for them ([`crate::PortConfig::bounce`]).
     pub unmapped: u64,
-    /// Packets dropped for their length: shorter than the cards can pad (17 bytes), or longer than a tagged frame (1518 without FCS).
+    /// Packets dropped for their length: shorter than the cards can pad (17 bytes), or longer than a tagged frame (1518 without FCS); or
+    /// because they have more than 32 segments with bytes in them.
     pub invalid: u64,
     /// Times that the ring had no room for the whole burst.
     pub full: u64,
@@ -99,6 +105,15 @@ impl Counter {
         self.0.store(self.value().wrapping_add(amount), Ordering::Relaxed);
     }
 
+    /// Counts packets that are dropped, here and for all ports. In cold places only.
+    #[cold]
+    pub(crate) fn lose(&self, packets: u64, reason: &'static Reason) {
+        if packets > 0 {
+            self.add(packets);
+            reason.count(packets);
+        }
+    }
+
     #[inline(always)]
     fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -115,6 +130,7 @@ pub(crate) struct RxCounters {
     pub(crate) damaged: Counter,
     pub(crate) nonsense: Counter,
     pub(crate) no_buffers: Counter,
+    pub(crate) no_buffer_drops: Counter,
     pub(crate) in_ring: AtomicU32,
 }
 
@@ -127,6 +143,7 @@ impl RxCounters {
             damaged: self.damaged.value(),
             nonsense: self.nonsense.value(),
             no_buffers: self.no_buffers.value(),
+            no_buffer_drops: self.no_buffer_drops.value(),
             in_ring: self.in_ring.load(Ordering::Relaxed),
         }
     }

@@ -22,12 +22,12 @@
 //! is the stock of threads that do not touch it any more: at most [`MAX_STOCK`] for each other thread, 1/32 of the limit or less. Below
 //! [`STOCKED_FROM`] there is none and the limit is exact.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::thread::{self, MAX_THREADS};
 
-/// Account numbers, [`NOBODY`] among them: twelve bits.
-pub(crate) const MAX_ACCOUNTS: usize = 4096;
+/// Account numbers, [`NOBODY`] among them: twelve bits. (Fewer under miri, which looks at a whole table at each access.)
+pub(crate) const MAX_ACCOUNTS: usize = if cfg!(miri) { 8 } else { 4096 };
 
 /// The number of packets that are charged to no account.
 pub(crate) const NOBODY: u16 = 0;
@@ -73,7 +73,7 @@ struct Stocks([AtomicU32; MAX_ACCOUNTS]);
 static STOCKS: [Stocks; MAX_THREADS] = [const { Stocks([const { AtomicU32::new(0) }; MAX_ACCOUNTS]) }; MAX_THREADS];
 
 /// The highest account number that was ever given out.
-static HIGHEST: AtomicUsize = AtomicUsize::new(0);
+static HIGHEST: AtomicU16 = AtomicU16::new(0);
 
 /// The ledger of the account with this number.
 #[inline(always)]
@@ -84,7 +84,14 @@ pub(super) fn ledger(number: u16) -> &'static Ledger {
 /// This thread's stock of an account; `None` if it has no number.
 #[inline(always)]
 fn stock(number: u16) -> Option<&'static AtomicU32> {
-    STOCKS.get(thread::index()).map(|stocks| &stocks.0[usize::from(number) % MAX_ACCOUNTS])
+    let thread = thread::index();
+    (thread < MAX_THREADS).then(|| stock_of(thread, number))
+}
+
+/// The stock of an account that the thread of this number has.
+#[inline(always)]
+fn stock_of(thread: usize, number: u16) -> &'static AtomicU32 {
+    &STOCKS[thread].0[usize::from(number) % MAX_ACCOUNTS]
 }
 
 /// Charges `count` buffers to an account, all or none. False if that would exceed its limit (see the head of this file).
@@ -153,17 +160,16 @@ fn uncharge_slow(number: u16, count: u32) {
     ledger.give_back(stocked - kept);
 }
 
-/// Gives back what the thread with this number has in stock. It calls this at its end, while the number is still its own; it keeps no
+/// Gives back what the thread with this number (below [`MAX_THREADS`]) has in stock. It calls this at its end, while the number is still its own; it keeps no
 /// stock afterwards.
 pub(crate) fn thread_ends(index: usize) {
-    let Some(stocks) = STOCKS.get(index) else { return };
     // Relaxed: the thread has stock only of accounts that it was handed, or a packet of theirs, after the number was given out.
-    let highest = HIGHEST.load(Ordering::Relaxed);
-    for (ledger, stock) in LEDGERS.iter().zip(&stocks.0).take(highest + 1) {
+    for number in 1..=HIGHEST.load(Ordering::Relaxed) {
+        let stock = stock_of(index, number);
         let stocked = stock.load(Ordering::Relaxed);
         if stocked > 0 {
             stock.store(0, Ordering::Relaxed);
-            ledger.give_back(stocked);
+            ledger(number).give_back(stocked);
         }
     }
 }
@@ -225,7 +231,7 @@ impl Ledger {
 /// Makes the ledger of a number that nothing is charged to that of a new account with one handle. What idle threads still have in stock
 /// of this number stays there, and reserved goes on counting it.
 pub(super) fn open(number: u16, limit: u32) {
-    HIGHEST.fetch_max(number.into(), Ordering::Relaxed);
+    HIGHEST.fetch_max(number, Ordering::Relaxed);
     let ledger = ledger(number);
     ledger.refused.store(0, Ordering::Relaxed);
     ledger.set_limit(limit);
@@ -248,7 +254,7 @@ pub(super) struct Count {
 /// and 0 only when all charges have come back; the number may then be used again.
 pub(super) fn count(number: u16) -> Count {
     let reserved = ledger(number).reserved.load(Ordering::Acquire);
-    let stocks = STOCKS.iter().map(|stocks| stocks.0[usize::from(number)].load(Ordering::Relaxed));
+    let stocks = (0..MAX_THREADS).map(|thread| stock_of(thread, number).load(Ordering::Relaxed));
     let stocked = stocks.fold(0, u32::saturating_add).min(reserved);
     Count { held: reserved - stocked, stocked }
 }

@@ -114,6 +114,34 @@ impl RxBuffers {
         count
     }
 
+    /// Drops what is in the oldest buffers, as long as `inspect` says that the card is done with the position it gets, and gives them
+    /// back to the card, as [`Self::arm`] does with those of the pool. They do not leave the ring: nobody can take them meanwhile. Each is
+    /// looked at once. Returns how many frames were dropped.
+    #[cold]
+    pub fn rearm(&mut self, mut inspect: impl FnMut(u32) -> Arrival, mut arm: impl FnMut(u32, u64)) -> u32 {
+        let (stride, headroom) = (u64::from(self.pool.shared().granule()), u64::from(self.pool.headroom()));
+        let mut dropped = 0;
+        for _ in 0..self.len() {
+            let (tail, head) = (self.places.tail, self.places.head);
+            match inspect(tail) {
+                Arrival::Pending => break,
+                Arrival::Discard => {}
+                Arrival::Frame { .. } => dropped += 1,
+            }
+            // SAFETY: the place at the tail is filled. That at the head is free, or the same one.
+            let slot = unsafe {
+                let slot = *self.places.at(tail);
+                *self.places.at_mut(head) = slot;
+                slot
+            };
+            // The buffer has moved from one place to the other: both at once, before `arm` might panic.
+            self.places.tail = tail.wrapping_add(1);
+            self.places.head = head.wrapping_add(1);
+            arm(head, u64::from(slot::index(slot)) * stride + headroom);
+        }
+        dropped
+    }
+
     /// Takes up to `max` buffers from the tail, as long as `inspect` says that the card is done with the position it gets, and appends the
     /// frames to `burst` as packets. Returns the number of positions passed, discarded ones included.
     #[inline(always)]
@@ -218,5 +246,36 @@ mod tests {
         rx.arm(3, |_, _| {});
         drop(rx);
         assert_eq!(pool.census().out, 0);
+    }
+
+    #[test]
+    fn what_is_armed_again_does_not_leave_the_ring_wherever_its_ends_are() {
+        for filled in 1..=8 {
+            for done in 0..=filled {
+                let pool = Pool::new(&PoolOptions { buffers: filled, cache: 0, ..PoolOptions::default() }).unwrap();
+                let mut rx = RxBuffers::new(pool.clone(), 8).unwrap();
+                let start = u32::MAX - 2;
+                (rx.places.head, rx.places.tail) = (start, start);
+                let mut offsets = Vec::new();
+                assert_eq!(rx.arm(filled, |_, offset| offsets.push(offset)), filled);
+                let mut again = Vec::new();
+                let frames = rx.rearm(
+                    |position| match position.wrapping_sub(start) {
+                        at if at >= done => Arrival::Pending,
+                        1 => Arrival::Discard,
+                        _ => Arrival::Frame { len: 60, metadata: Metadata::default() },
+                    },
+                    |position, offset| again.push((position, offset)),
+                );
+                assert_eq!(frames, if done > 1 { done - 1 } else { done });
+                let oldest = offsets.iter().take(done as usize).copied();
+                let positions = (0..).map(|at| start.wrapping_add(filled + at));
+                assert!(again.into_iter().eq(positions.zip(oldest)));
+                assert_eq!((rx.len(), rx.tail()), (filled, start.wrapping_add(done)));
+                assert_eq!(pool.census().out, filled);
+                drop(rx);
+                assert_eq!(pool.census().out, 0);
+            }
+        }
     }
 }

@@ -74,6 +74,15 @@ impl TxBuffers {
         self.places.tail
     }
 
+    /// Packets that end at `position` or behind it: those that the card has not sent when it is there.
+    pub fn packets_from(&self, position: u32) -> u32 {
+        let count = self.places.head.wrapping_sub(position);
+        // SAFETY: the places from the tail up to the head are filled.
+        let ends = (0..count.min(self.len()))
+            .filter(|&back| unsafe { self.places.filled().at(self.places.head.wrapping_sub(back + 1)) != NOTHING });
+        ends.count() as u32
+    }
+
     /// Moves packets from the front of `burst` into the ring while there are places, at most `max` places, and has `arm` write their
     /// descriptors: it gets the position and what is to be sent from there. A packet of several segments takes a place for each, and
     /// goes home with the last. Returns how many packets were moved.

@@ -12,9 +12,7 @@ pub(super) static TUNABLES: &[&Tunable] = &[
     &POOL_WATERMARK_HIGH_PERCENT,
     &POOL_DESTROY_WARN_MS,
     &POOL_TRACKING,
-    &ACCOUNT_BATCH,
     &FRAGMENT_BLOCK_KIB,
-    &DMA_IOVA_CACHE,
     &DMA_DEBUG,
 ];
 
@@ -45,7 +43,7 @@ pub(crate) static POOL_WATERMARK_LOW_PERCENT: Tunable = Tunable::new(
     "percent",
     75,
     PERCENT,
-    "part of the limit below which there is no pressure any more",
+    "part of a pool that is in use below which pressure ends",
 );
 
 pub(crate) static POOL_WATERMARK_PRESSURE_PERCENT: Tunable = Tunable::new(
@@ -53,7 +51,7 @@ pub(crate) static POOL_WATERMARK_PRESSURE_PERCENT: Tunable = Tunable::new(
     "percent",
     90,
     PERCENT,
-    "part of the limit from which on there is pressure",
+    "part of a pool that is in use above which pressure begins",
 );
 
 pub(crate) static POOL_WATERMARK_HIGH_PERCENT: Tunable = Tunable::new(
@@ -61,7 +59,7 @@ pub(crate) static POOL_WATERMARK_HIGH_PERCENT: Tunable = Tunable::new(
     "percent",
     100,
     PERCENT,
-    "part of the limit from which on nothing is handed out",
+    "part of a pool that is in use above which only receive rings get buffers",
 );
 
 pub(crate) static POOL_DESTROY_WARN_MS: Tunable = Tunable::new(
@@ -75,14 +73,8 @@ pub(crate) static POOL_DESTROY_WARN_MS: Tunable = Tunable::new(
 pub(crate) static POOL_TRACKING: Tunable =
     Tunable::new("pool.tracking", SWITCH, 0, (0, 1), "remember who holds each buffer");
 
-pub(crate) static ACCOUNT_BATCH: Tunable =
-    Tunable::new("account.batch", "buffers", 64, (1, 4_096), "buffers that a core charges to an account at a time");
-
 pub(crate) static FRAGMENT_BLOCK_KIB: Tunable =
     Tunable::new("fragment.block_kib", "KiB", 32, (4, 32), "size of the blocks that fragments are cut from");
 
-pub(crate) static DMA_IOVA_CACHE: Tunable =
-    Tunable::new("dma.iova_cache", "ranges", 64, (0, 4_096), "freed ranges of IOVA that are kept for the next mapping");
-
 pub(crate) static DMA_DEBUG: Tunable =
-    Tunable::new("dma.debug", SWITCH, 0, (0, 1), "check each use of a mapping against what was mapped");
+    Tunable::new("dma.debug", SWITCH, 0, (0, 1), "remember each mapping of memory for a card, and tell misuse");

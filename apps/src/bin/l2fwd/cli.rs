@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, ValueEnum};
 use gannet::{Idle, MAX_BURST};
 use gannet_apps::cores;
 use gannet_apps::port_name::{self, PortName};
+use gannet_mempool::registry;
 
 use crate::forward::Shared;
 
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DESCRIPTORS", default_value_t = 512)]
     pub(crate) ring: u32,
 
-    /// Buffers of the packet pool [default: what the rings, caches and bursts can hold, and a few more].
+    /// Buffers of the packet pool [default: so many that all rings, caches and bursts can be full without pressure].
     #[arg(long, value_name = "BUFFERS")]
     pub(crate) buffers: Option<u32>,
 
@@ -60,6 +61,14 @@ pub(crate) struct Arguments {
     /// the last ones].
     #[arg(long, value_name = "LIST")]
     pub(crate) cores: Option<String>,
+
+    /// Sets a tunable of the packet memory, as in pool.cache=256; can be given several times. --tunables shows them all.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    /// Print the tunables with their values, ranges and meanings, and end.
+    #[arg(long)]
+    pub(crate) tunables: bool,
 
     /// Print the final report as one JSON object, and no statistics before it. (Statistics go to the standard error, the report
     /// to the standard output.)
@@ -136,6 +145,11 @@ impl Arguments {
     /// When to stop at the latest.
     pub(crate) fn duration(&self) -> Option<Duration> {
         self.duration.or_else(|| self.is_demonstration().then_some(Duration::from_secs(5)))
+    }
+
+    /// Sets the tunables that are given.
+    pub(crate) fn tune(&self) -> anyhow::Result<()> {
+        self.set.iter().try_for_each(|assignment| registry::assign(assignment).context("--set"))
     }
 
     /// Checks what clap does not know.

@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gannet::{Burst, Idle, Packet, RxQueue, Sleeper, TxQueue};
+use gannet::{Burst, Idle, RxQueue, Sleeper, TxQueue};
 use gannet_apps::cores;
 use quanta::Clock;
+
+use crate::drops;
+use crate::mac_swap::swap_addresses;
 
 /// Idle rounds after which the core is offered to others, once: on a machine with one core the software cards need it. It is a
 /// system call, and a core that makes them all the time sees little of its queues.
@@ -30,8 +33,6 @@ pub(crate) struct Direction {
     pub(crate) rx: Option<RxQueue>,
     pub(crate) tx: Option<TxQueue>,
     pub(crate) burst: Burst,
-    /// Packets that could not be sent before the end, or because their way out was gone.
-    pub(crate) abandoned: u64,
 }
 
 /// What the cores and the main thread share.
@@ -137,7 +138,7 @@ impl Direction {
         let mut cycles = 0;
         if mac_swap {
             cycles = now() - start;
-            self.burst[old..].iter_mut().for_each(swap_macs);
+            swap_addresses(&mut self.burst, old);
             start = now();
         }
         let sent = match &mut self.tx {
@@ -166,8 +167,7 @@ impl Direction {
     /// Drops what cannot go anywhere any more. Returns 0: nothing was sent.
     #[cold]
     fn abandon(&mut self) -> usize {
-        self.abandoned += self.burst.len() as u64;
-        self.burst.clear();
+        self.burst.drop_with(&drops::ABANDONED);
         0
     }
 
@@ -181,17 +181,9 @@ impl Direction {
             tx.send(&mut self.burst);
             std::thread::yield_now();
         }
-        self.abandon();
+        self.burst.drop_with(if self.tx.is_some() { &drops::LATE } else { &drops::ABANDONED });
     }
 }
 
-/// Swaps the two addresses of an Ethernet header.
-#[inline(always)]
-fn swap_macs(packet: &mut Packet) {
-    if let Ok(frame) = packet.data_mut()
-        && let Some((destination, rest)) = frame.split_first_chunk_mut::<6>()
-        && let Some(source) = rest.first_chunk_mut::<6>()
-    {
-        std::mem::swap(destination, source);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use gannet::{Pool, PortStats};
 use gannet_apps::port_name::{PeerName, PortName};
+use gannet_mempool::report::{self, MemoryReport};
 use gannet_sim::peer::MAX_FRAME;
 use gannet_sim::peer::capture::CaptureStatus;
 use serde::Serialize;
 
+use crate::drops;
 use crate::forward::{Measured, Shared};
 use crate::running::{Counters, Running};
 use crate::tally::{Tally, rate};
@@ -96,7 +99,6 @@ struct Drops {
     damaged_descriptors: u64,
     unsendable: u64,
     unsent: u64,
-    abandoned: u64,
     by_the_peer: u64,
 }
 
@@ -151,6 +153,8 @@ pub(crate) struct Report {
     no_buffers: u64,
     captures: Captures,
     page_size: &'static str,
+    /// All that is known of packet memory, when all has been stopped. Its drops are those of the software, by reason.
+    memory: Option<MemoryReport>,
     pub(crate) problems: Vec<String>,
     #[serde(skip)]
     captures_read: Vec<Arc<CaptureStatus>>,
@@ -162,7 +166,6 @@ impl Report {
         tally: &Tally,
         running: &mut [Running],
         measured: Measured,
-        abandoned: u64,
         shared: &Shared,
     ) -> Report {
         let counters: Vec<Counters> = running.iter_mut().map(Running::counters).collect();
@@ -184,18 +187,20 @@ impl Report {
             ways,
             ports: running.iter().zip(&counters).map(|(port, counters)| PortReport::new(port, counters)).collect(),
             sleeps: measured.sleeps,
-            drops: drops(&counters, running, abandoned),
+            drops: count_drops(&counters, running),
             no_buffers: running.iter().map(Running::starved).sum(),
             page_size: "",
+            memory: None,
             problems: running.iter_mut().flat_map(card_problems).collect(),
             captures: Captures::count(running),
             captures_read: captures(running).cloned().collect(),
         }
     }
 
-    /// Adds what is known only when all has been stopped.
-    pub(crate) fn finish(&mut self, pool: &Pool, while_running: Buffers) {
-        self.buffers = Buffers::count(pool, &[]);
+    /// Adds what is known only when all has been stopped, and ends the pool.
+    pub(crate) fn finish(&mut self, pool: Pool, while_running: Buffers) {
+        self.buffers = Buffers::count(&pool, &[]);
+        self.memory = Some(report::memory());
         self.buffers_while_running = while_running;
         self.page_size = pool.region().page_size().name();
         self.problems.extend(self.captures_read.iter().filter_map(|status| status.error()));
@@ -203,8 +208,8 @@ impl Report {
             let not_played = self.captures.not_played;
             self.problems.push(format!("{not_played} frames not played: a card takes 1 to {MAX_FRAME} bytes"));
         }
-        if self.buffers.application > 0 {
-            self.problems.push(format!("{} buffers did not come home", self.buffers.application));
+        if let Err(why) = pool.destroy(Duration::ZERO) {
+            self.problems.push(why.to_string());
         }
     }
 
@@ -213,13 +218,13 @@ impl Report {
         self.lost == 0 && self.reordered == 0 && self.corrupted == 0 && self.problems.is_empty()
     }
 
-    pub(crate) fn print(&self, json: bool) {
-        let text = if json { serde_json::to_string_pretty(self).unwrap_or_default() + "\n" } else { self.text() };
-        // A closed pipe leaves nobody to tell.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    /// For programs: everything.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    fn text(&self) -> String {
+    /// For people: what went wrong only if something did.
+    pub(crate) fn text(&self) -> String {
         use std::fmt::Write;
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -259,15 +264,7 @@ impl Report {
                 )?;
             }
             writeln!(out, "memory     {} pages", report.page_size)?;
-            let drops = serde_json::to_value(&report.drops).unwrap_or_default();
-            for (reason, count) in
-                drops.as_object().into_iter().flatten().filter(|(_, count)| count.as_u64() != Some(0))
-            {
-                writeln!(out, "dropped    {count} {}", reason.replace('_', " "))?;
-            }
-            if report.no_buffers > 0 {
-                writeln!(out, "starved    the pool was empty {} times (--buffers)", report.no_buffers)?;
-            }
+            report.write_drops(out)?;
             let Captures { cut, padded, .. } = report.captures;
             if cut + padded > 0 {
                 writeln!(out, "captures   {cut} frames were cut when captured, {padded} filled up to 60 bytes")?;
@@ -275,8 +272,28 @@ impl Report {
             for problem in &report.problems {
                 writeln!(out, "problem    {problem}")?;
             }
-            Ok(())
+            match &report.memory {
+                Some(memory) => write!(out, "\n{}", memory.pool_tables()),
+                None => Ok(()),
+            }
         }
+    }
+
+    /// What was dropped by cards, queues and cables, then by l2fwd itself.
+    fn write_drops(&self, out: &mut String) -> std::fmt::Result {
+        use std::fmt::Write;
+        let drops = serde_json::to_value(&self.drops).unwrap_or_default();
+        for (reason, count) in drops.as_object().into_iter().flatten().filter(|(_, count)| count.as_u64() != Some(0)) {
+            writeln!(out, "dropped    {count} {}", reason.replace('_', " "))?;
+        }
+        let own = self.memory.iter().flat_map(|memory| &memory.registry.drops);
+        for drop in own.filter(|drop| drop.place == drops::PLACE && drop.packets > 0) {
+            writeln!(out, "dropped    {} {}: {}", drop.packets, drop.why.replace('_', " "), drop.description)?;
+        }
+        if self.no_buffers > 0 {
+            writeln!(out, "starved    the pool was empty {} times (--buffers)", self.no_buffers)?;
+        }
+        Ok(())
     }
 }
 
@@ -314,7 +331,7 @@ fn way(from: usize, names: &[PortName], tally: &Tally, running: &[Running], coun
     }
 }
 
-fn drops(counters: &[Counters], running: &[Running], abandoned: u64) -> Drops {
+fn count_drops(counters: &[Counters], running: &[Running]) -> Drops {
     let card = |of: fn(&PortStats) -> u64| counters.iter().map(|port| of(&port.card)).sum();
     let rx: Vec<_> = counters.iter().flat_map(|port| &port.rx).collect();
     let tx: Vec<_> = counters.iter().flat_map(|port| &port.tx).collect();
@@ -329,7 +346,6 @@ fn drops(counters: &[Counters], running: &[Running], abandoned: u64) -> Drops {
         damaged_descriptors: rx.iter().map(|queue| queue.damaged + queue.nonsense).sum(),
         unsendable: tx.iter().map(|queue| queue.unmapped + queue.invalid).sum(),
         unsent: tx.iter().map(|queue| queue.unsent).sum(),
-        abandoned,
         by_the_peer: cables.map(|cable| cable.stats.dropped.load(Ordering::Relaxed)).sum(),
     }
 }

@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
-use gannet::{Burst, Control, Filter, Idle, Link, Pool, PoolOptions, PortConfig, Queues, RxInterrupts};
+use anyhow::{Context, bail};
+use gannet::{Burst, Control, Filter, Idle, Link, Pool, PortConfig, Queues, RxInterrupts};
 use gannet_apps::ports::{self, Hold};
 use gannet_sim::peer::PeerStats;
 use gannet_sim::x82599::Engine;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::Arguments;
+use crate::drops;
 use crate::forward::{Direction, Measured, Shared, Task, forward};
+use crate::memory::{self, PressureWatch};
 use crate::report::{Buffers, Report};
 use crate::running::Running;
 use crate::tally::Tally;
@@ -32,15 +34,15 @@ const QUIET: Duration = Duration::from_millis(50);
 const QUIET_BUT_INCOMPLETE: Duration = Duration::from_millis(500);
 /// Longest wait for quiet.
 const QUIET_PATIENCE: Duration = Duration::from_secs(2);
-/// Buffers for the application to hold, above all rings, caches and bursts.
-const SPARE_BUFFERS: u32 = 512;
 
 /// Runs the program and says how it went.
 pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Report> {
     arguments.check()?;
     let names = arguments.ports()?;
     let cores = arguments.cores(names.len() / 2)?;
-    let pool = make_pool(arguments, names.len() as u32, cores.len() as u32)?;
+    drops::register();
+    let demand = memory::demand(arguments, names.len() as u32, cores.len() as u32);
+    let pool = memory::make_pool(arguments, demand)?;
     let opened = ports::open(&names)?;
     // Not before: opening a named pipe waits for its other end, and Ctrl-C must end that too.
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -54,7 +56,8 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     let mut queues = Vec::new();
     for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
         let config = port_config(arguments, &pool);
-        let (control, ends) = port.configure(config).and_then(|port| port.start()).map_err(with_option)?;
+        let (control, ends) =
+            port.configure(config).and_then(|port| port.start()).map_err(|why| memory::with_option(why, demand))?;
         running.push(Running::new(control, cable));
         queues.push(ends);
     }
@@ -70,26 +73,27 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         .map(|(&core, directions)| {
             let task = Task { core, mac_swap: arguments.mac_swap, idle: arguments.idle.into(), started };
             let shared = shared.clone();
-            thread::spawn(move || forward(directions, task, &shared))
+            // The name by which a pool knows who has a buffer.
+            let worker = thread::Builder::new().name(format!("core {core}"));
+            worker.spawn(move || forward(directions, task, &shared)).context("starting a thread to forward on")
         })
-        .collect();
+        .collect::<anyhow::Result<_>>()?;
     running.iter().filter_map(|port| port.cable.as_ref()).for_each(|cable| cable.hold(Hold::Off));
-    let tally = watch(arguments, &mut running, &shared, &interrupted);
+    let tally = watch(arguments, &mut running, &shared, &pool, &interrupted);
     let while_running = Buffers::count(&pool, &running);
     running.iter_mut().for_each(Running::end);
     shared.stop();
 
     let mut measured = Measured::default();
-    let mut abandoned = 0;
     for worker in workers {
-        // Dropping the queues stops them: what they still send, and what they cannot, is counted before the report.
         let Ok((directions, by_core)) = worker.join() else { bail!("a forwarding core panicked") };
+        // Stops the queues: what they still send, and what they cannot, is counted before the report.
+        drop(directions);
         measured.driver_cycles += by_core.driver_cycles;
         measured.packets += by_core.packets;
         measured.sleeps += by_core.sleeps;
-        abandoned += directions.iter().map(|direction| direction.abandoned).sum::<u64>();
     }
-    let mut report = Report::new(&names, &tally, &mut running, measured, abandoned, &shared);
+    let mut report = Report::new(&names, &tally, &mut running, measured, &shared);
     for control in running.into_iter().filter_map(Running::into_control) {
         if let Err(why) = control.stop(Queues { rx: Vec::new(), tx: Vec::new() }) {
             report.problems.push(why.to_string());
@@ -97,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     }
     // Recorded files are complete once the cards are gone.
     drop(engine.stop());
-    report.finish(&pool, while_running);
+    report.finish(pool, while_running);
     Ok(report)
 }
 
@@ -110,24 +114,6 @@ fn port_config(arguments: &Arguments, pool: &Pool) -> PortConfig {
         config.rx_interrupts = RxInterrupts::On;
     }
     config
-}
-
-fn make_pool(arguments: &Arguments, ports: u32, cores: u32) -> anyhow::Result<Pool> {
-    let defaults = PoolOptions::default();
-    let workers = cores + 1;
-    let lanes = ports * arguments.queues as u32;
-    let needed = lanes * (2 * arguments.ring + arguments.burst as u32) + workers * defaults.cache + SPARE_BUFFERS;
-    let buffers = arguments.buffers.unwrap_or(needed);
-    let options = PoolOptions { buffers, data_room: arguments.buffer_size, ..defaults };
-    Pool::new(&options).context("packet memory")
-}
-
-/// The option that cures what the driver complains of.
-fn with_option(why: gannet::Error) -> anyhow::Error {
-    match why {
-        gannet::Error::PoolTooSmall { .. } => anyhow!("{why} (--buffers), or the rings smaller (--ring)"),
-        _ => why.into(),
-    }
 }
 
 fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<()> {
@@ -151,14 +137,7 @@ fn pair_up(queues: Vec<Queues>, burst: usize) -> Vec<[Direction; 2]> {
     let mut pairs = Vec::new();
     let mut ports = (0..).zip(queues);
     while let (Some((a, at_a)), Some((b, at_b))) = (ports.next(), ports.next()) {
-        let direction = |from, to, rx, tx| Direction {
-            from,
-            to,
-            rx: Some(rx),
-            tx: Some(tx),
-            burst: Burst::new(burst),
-            abandoned: 0,
-        };
+        let direction = |from, to, rx, tx| Direction { from, to, rx: Some(rx), tx: Some(tx), burst: Burst::new(burst) };
         let there = at_a.rx.into_iter().zip(at_b.tx).map(|(rx, tx)| direction(a, b, rx, tx));
         let back = at_b.rx.into_iter().zip(at_a.tx).map(|(rx, tx)| direction(b, a, rx, tx));
         pairs.extend(there.zip(back).map(|(there, back)| [there, back]));
@@ -176,12 +155,19 @@ fn deal_out(pairs: Vec<[Direction; 2]>, cores: usize) -> Vec<Vec<Direction>> {
 }
 
 /// Waits for the end, printing statistics, then has the peers stop and waits until all is quiet.
-fn watch(arguments: &Arguments, running: &mut [Running], shared: &Shared, interrupted: &AtomicBool) -> Tally {
+fn watch(
+    arguments: &Arguments,
+    running: &mut [Running],
+    shared: &Shared,
+    pool: &Pool,
+    interrupted: &AtomicBool,
+) -> Tally {
     const EVERY: Duration = Duration::from_secs(1);
     let begin = Tally::now(running);
     let deadline = arguments.duration().map(|duration| begin.at + duration);
     let mut last = begin.clone();
     let mut live = LiveLine::new(arguments.json);
+    let mut pressure = PressureWatch::new(pool);
     // Cards have no end to be noticed at once.
     let tick = if running.iter().all(|port| port.cable.is_none()) { SLOW_TICK } else { TICK };
     let mut quiet_since = Instant::now();
@@ -189,6 +175,7 @@ fn watch(arguments: &Arguments, running: &mut [Running], shared: &Shared, interr
     loop {
         thread::sleep(tick);
         look_after(running, shared, &mut live);
+        pressure.look(|event| live.event(event));
         let now = Tally::now(running);
         if now.packets() != seen {
             (seen, quiet_since) = (now.packets(), now.at);

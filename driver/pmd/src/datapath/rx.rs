@@ -6,6 +6,10 @@
 //! ```
 //!
 //! The hot path is [`RxRing::receive`], its per-descriptor part [`inspect`].
+//!
+//! The ring always keeps one refill's worth of buffers: `receive` hands none of these on. When the pool is dry and nothing else is left, the
+//! frames in them are dropped where they are and the buffers given back to the card ([`RxRing::starve`]), so that a program that
+//! hoards buffers loses frames, counted, and not its port.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,6 +26,7 @@ use crate::config::{BUFFER_GRANULE, PortConfig, VlanTags};
 use crate::family::{Family, RingPlace, RxSetup};
 use crate::nic::Hardware;
 use crate::queue::Receive;
+use crate::reasons;
 use crate::stats::RxCounters;
 use crate::{Error, Result};
 
@@ -37,7 +42,7 @@ pub(crate) struct RxRing<D: Device, F: Family> {
     /// IOVA of the pool's first byte.
     pool_iova: Iova,
     tail_register: u32,
-    /// Descriptors refilled at a time; divides the ring.
+    /// Descriptors refilled at a time, which is also the number of buffers that the ring keeps; divides the ring.
     refill: u32,
     frames: Frames,
     counters: Arc<RxCounters>,
@@ -72,7 +77,7 @@ impl<D: Device, F: Family> RxRing<D, F> {
     ) -> Result<Self> {
         let pool = &config.rx[index as usize].pool;
         let mut dma = dma.clone();
-        let pool_iova = dma.map(pool, &hardware.mmio.device.dma())?;
+        let pool_iova = dma.map(pool, &hardware.dma)?;
         let buffer_kib = (pool.data_room() / BUFFER_GRANULE).min(MAX_BUFFER_KIB);
         let buffer = u32::from(buffer_kib) * u32::from(BUFFER_GRANULE);
         let mut queue = RxRing {
@@ -110,7 +115,7 @@ impl<D: Device, F: Family> RxRing<D, F> {
     fn fill(&mut self) -> Result<()> {
         let wanted = self.ring.len() - self.refill;
         while self.buffers.len() < wanted {
-            if self.arm() == 0 {
+            if self.arm(self.refill) == 0 {
                 return Err(Error::PoolTooSmall {
                     port: self.hardware.mmio.name().to_owned(),
                     free: self.buffers.len() + self.buffers.pool().census().ring,
@@ -129,29 +134,57 @@ impl<D: Device, F: Family> RxRing<D, F> {
         self.hardware.mmio.bar.write(self.tail_register, self.buffers.head() & (self.ring.len() - 1));
     }
 
-    /// Gives the card one refill of buffers, without telling it yet. Returns how many.
+    /// Gives the card `count` buffers, without telling it yet. Returns how many.
     #[inline(always)]
-    fn arm(&mut self) -> u32 {
+    fn arm(&mut self, count: u32) -> u32 {
         let (ring, base) = (self.ring.descriptors(), self.pool_iova.0);
-        self.buffers.arm(self.refill, |position, offset| ring.store(position, RxRead { buffer: base + offset }.words()))
+        self.buffers.arm(count, |position, offset| ring.store(position, RxRead { buffer: base + offset }.words()))
     }
 
-    /// Replaces what has been handed on, as soon as it is worth it.
+    /// Replaces what has been handed on, as soon as it is worth it. `passed` descriptors were passed before.
     #[inline(always)]
-    fn replenish(&mut self) {
+    fn replenish(&mut self, passed: u32) {
         if self.buffers.room() < 2 * self.refill {
             return;
         }
         let before = self.buffers.head();
         while self.buffers.room() >= 2 * self.refill {
-            if self.arm() == 0 {
-                self.counters.no_buffers.add(1);
+            if self.arm(self.refill) == 0 {
+                self.starve(passed);
                 break;
             }
         }
         if self.buffers.head() != before {
             self.ring_doorbell();
         }
+    }
+
+    /// The pool has no refill of buffers: makes do with fewer or, if nothing could be handed on, drops what has arrived.
+    #[cold]
+    #[inline(never)]
+    fn starve(&mut self, passed: u32) {
+        self.counters.no_buffers.add(1);
+        if self.buffers.len() > self.refill {
+            return;
+        }
+        let mut run = self.refill / 2;
+        while run > 0 {
+            if self.arm(run) > 0 {
+                return;
+            }
+            run /= 2;
+        }
+        if passed > 0 {
+            // The program has just got packets: their buffers may be home before the next call.
+            return;
+        }
+        let (ring, base, frames, counters) =
+            (self.ring.descriptors(), self.pool_iova.0, &mut self.frames, &*self.counters);
+        let dropped = self.buffers.rearm(
+            |position| inspect::<F>(ring, position, frames, counters, &mut 0),
+            |position, offset| ring.store(position, RxRead { buffer: base + offset }.words()),
+        );
+        counters.no_buffer_drops.lose(dropped.into(), &reasons::RX_NO_BUFFER);
     }
 
     #[inline(always)]
@@ -196,12 +229,12 @@ fn reject<F: Family>(descriptor: RxWriteBack, frames: &mut Frames, counters: &Rx
     if continues {
         // Counted at its first part.
     } else if !ends {
-        counters.oversize.add(1);
+        counters.oversize.lose(1, &reasons::RX_OVERSIZE);
     } else if descriptor.status() & F::RX_DAMAGED != 0 {
-        counters.damaged.add(1);
+        counters.damaged.lose(1, &reasons::RX_DAMAGED);
     } else {
         debug_assert!(length == 0 || length > frames.buffer);
-        counters.nonsense.add(1);
+        counters.nonsense.lose(1, &reasons::RX_NONSENSE);
     }
 }
 
@@ -210,25 +243,21 @@ impl<D: Device, F: Family> Receive for RxRing<D, F> {
         let before = burst.len();
         let mut bytes = 0;
         let (ring, frames, counters) = (self.ring.descriptors(), &mut self.frames, &*self.counters);
-        let passed = self
-            .buffers
-            .receive(burst, self.ring.len(), |position| inspect::<F>(ring, position, frames, counters, &mut bytes));
+        let spare = self.buffers.len().saturating_sub(self.refill);
+        let passed =
+            self.buffers.receive(burst, spare, |position| inspect::<F>(ring, position, frames, counters, &mut bytes));
         let received = burst.len() - before;
         if passed > 0 {
             self.counters.packets.add(received as u64);
             self.counters.bytes.add(bytes);
         }
-        self.replenish();
+        self.replenish(passed);
         self.publish();
         received
     }
 
-    fn has_buffers(&self) -> bool {
-        !self.buffers.is_empty()
-    }
-
     fn has_frames(&self) -> bool {
-        !self.buffers.is_empty() && self.ring.descriptors().load_high(self.buffers.tail()) as u32 & rx_status::DD != 0
+        self.ring.descriptors().load_high(self.buffers.tail()) as u32 & rx_status::DD != 0
     }
 
     fn unmask_interrupt(&mut self) {

@@ -22,6 +22,7 @@ use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
 use crate::family::{Family, QUEUE_PATIENCE, RingPlace};
 use crate::nic::Hardware;
 use crate::queue::Transmit;
+use crate::reasons;
 use crate::stats::TxCounters;
 use crate::{Error, Result};
 
@@ -126,15 +127,17 @@ impl<D: Device, F: Family> TxRing<D, F> {
     #[inline(never)]
     fn reject(&mut self, burst: &mut Burst) -> bool {
         let Some(packet) = burst.first() else { return false };
-        let reason = match self.buffers.obstacle(packet, RUN.min(self.ring.len() - 1), &self.dma, &LENGTHS) {
-            Some(Obstacle::Length | Obstacle::Segments) => &self.counters.invalid,
-            Some(Obstacle::Unreachable) => &self.counters.unmapped,
+        let TxCounters { invalid, unmapped, .. } = &*self.counters;
+        let (counter, reason) = match self.buffers.obstacle(packet, RUN.min(self.ring.len() - 1), &self.dma, &LENGTHS) {
+            Some(Obstacle::Length) => (invalid, &reasons::TX_LENGTH),
+            Some(Obstacle::Segments) => (invalid, &reasons::TX_SEGMENTS),
+            Some(Obstacle::Unreachable) => (unmapped, &reasons::TX_UNREACHABLE),
             Some(Obstacle::Full) | None => {
                 self.counters.full.add(1);
                 return false;
             }
         };
-        reason.add(1);
+        counter.lose(1, reason);
         drop(burst.pop_front());
         true
     }
@@ -149,16 +152,22 @@ impl<D: Device, F: Family> TxRing<D, F> {
             Ok(_) => Ok(()),
             // A link that is down holds frames back for ever.
             Err(Error::Timeout { .. }) => {
-                self.counters.unsent.add(u64::from(end.wrapping_sub(mmio.read(head)) & mask));
+                let left = end.wrapping_sub(mmio.read(head)) & mask;
+                self.lose_unsent(self.buffers.head().wrapping_sub(left));
                 Ok(())
             }
             // Gone: only what it has reported is known to be sent.
             Err(why) => {
                 self.reclaim();
-                self.counters.unsent.add(self.buffers.len().into());
+                self.lose_unsent(self.buffers.tail());
                 Err(why)
             }
         }
+    }
+
+    /// Counts the packets from `position` on as lost.
+    fn lose_unsent(&self, position: u32) {
+        self.counters.unsent.lose(self.buffers.packets_from(position).into(), &reasons::TX_UNSENT);
     }
 
     #[inline(always)]

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use gannet_bus::pci::{COMMAND, PciId};
 use gannet_bus::{Condition, Device, DmaFault, Error, Registers, Result};
-use gannet_mempool::dma::{DmaMapper, Iova};
-use gannet_mempool::region::Region;
+use gannet_mempool::dma::DmaMapper;
 use gannet_spec::phy::{MDIC, Mdic};
 use gannet_spec::x82574::regs::*;
 use gannet_spec::x82574::{DEVICE_82574L, nvm};
 use gannet_spec::{INTEL, Reg};
+
+use crate::memory::Memory;
 
 /// An access to a register: offset, and what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ struct State {
     /// Oldest first.
     accesses: Vec<Access>,
     clock: Duration,
+    memory: Arc<Memory>,
 }
 
 /// The card, and the bus that it is on.
@@ -80,7 +82,13 @@ impl Card {
             command: 0,
             accesses: Vec::new(),
             clock: Duration::ZERO,
+            memory: Memory::new(),
         })))
+    }
+
+    /// What has been mapped for it.
+    pub(crate) fn memory(&self) -> Arc<Memory> {
+        self.state().memory.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -184,18 +192,6 @@ impl Registers for Card {
     }
 }
 
-/// Nothing behind the registers does DMA: any address will do.
-#[derive(Debug)]
-struct Mapper;
-
-impl DmaMapper for Mapper {
-    fn map(&self, _region: &Arc<Region>) -> gannet_mempool::Result<Iova> {
-        Ok(Iova(0x10_0000))
-    }
-
-    fn unmap(&self, _iova: Iova, _region: &Region) {}
-}
-
 impl Device for Card {
     type Bar = Card;
 
@@ -228,7 +224,7 @@ impl Device for Card {
     }
 
     fn dma(&self) -> Arc<dyn DmaMapper> {
-        Arc::new(Mapper)
+        self.memory()
     }
 
     fn interrupts(&self) -> u16 {

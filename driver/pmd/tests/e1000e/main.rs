@@ -2,6 +2,8 @@
 //! Frames are for QEMU's model (`tools/lab test`).
 
 mod card;
+#[path = "../support/memory.rs"]
+mod memory;
 
 use std::time::Duration;
 
@@ -175,4 +177,39 @@ fn threads_that_stop_queues_and_one_that_sets_the_filter_do_not_undo_each_other(
         assert!(rctl.unicast_promiscuous() && !card.value(CTRL).master_disable(), "round {round}");
         assert_ne!(card.command() & COMMAND_BUS_MASTER, 0, "round {round}: no stop took the other's end for its own");
     }
+}
+
+#[test]
+fn a_frame_in_segments_is_a_chain_of_descriptors_and_none_of_it_is_copied() {
+    let card = Card::new(MAC, Failure::None);
+    let pool = pool(2048);
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(PortConfig::new(&pool, 64)));
+    let (control, mut queues) = port.and_then(|port| port.start()).expect("it answers");
+    let base = || u64::from(card.value(TDBAL.get(0))) | u64::from(card.value(TDBAH.get(0))) << 32;
+    let (pieces, descriptors) = memory::send_scattered(&card.memory(), (&control, &mut queues), &pool, base);
+    // Data, extended, FCS. End of packet and report on the last only.
+    assert_eq!(descriptors[0], [pieces[0].0, 0x2210_0000 | 14]);
+    assert_eq!(descriptors[1], [pieces[1].0, 0x2B10_0000 | 300]);
+    assert_eq!(card.value::<_, u32>(TDT.get(0)), 2);
+    control.stop(queues).expect("it answers");
+    assert_eq!(pool.census().out, 0);
+}
+
+#[test]
+fn what_a_stopped_queue_has_not_sent_is_counted_in_packets_not_in_segments() {
+    let card = Card::new(MAC, Failure::None);
+    let pool = pool(2048);
+    let port = Port::probe(card).and_then(|port| port.configure(PortConfig::new(&pool, 64)));
+    let (control, mut queues) = port.and_then(|port| port.start()).expect("it answers");
+    let lent = memory::file();
+    control.map(&lent).expect("it has a file");
+    let mut burst = gannet::Burst::new(3);
+    for _ in 0..3 {
+        burst.push(memory::scattered(&pool, &lent, &[0x5A; 14])).expect("room");
+    }
+    assert_eq!((queues.tx[0].send(&mut burst), queues.tx[0].stats().in_ring), (3, 6));
+    let counters = control.counters();
+    control.stop(queues).expect("it answers");
+    assert_eq!(counters.tx_stats().map(|queue| queue.unsent).sum::<u64>(), 3);
+    assert_eq!(pool.census().out, 0);
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use gannet_bus::pci::{self, COMMAND, PciId};
 use gannet_bus::{Condition, Device, DmaFault, Error, Registers, Result};
-use gannet_mempool::dma::{DmaMapper, Iova};
-use gannet_mempool::region::Region;
+use gannet_mempool::dma::DmaMapper;
 use gannet_spec::phy::Mdic;
 use gannet_spec::x82576::nvm;
 use gannet_spec::x82576::regs::*;
 use gannet_spec::{INTEL, Reg};
+
+use crate::memory::Memory;
 
 /// An access to a register: offset, and what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,7 @@ impl Make {
             accesses: Vec::new(),
             clock: Duration::ZERO,
             phy: HashMap::new(),
+            memory: Memory::new(),
         };
         state.power_up();
         Card(Arc::new(Mutex::new(state)))
@@ -119,6 +121,7 @@ struct State {
     accesses: Vec<Access>,
     clock: Duration,
     phy: HashMap<u8, u16>,
+    memory: Arc<Memory>,
 }
 
 /// The card, and the bus that it is on.
@@ -126,6 +129,11 @@ struct State {
 pub(crate) struct Card(Arc<Mutex<State>>);
 
 impl Card {
+    /// What has been mapped for it.
+    pub(crate) fn memory(&self) -> Arc<Memory> {
+        self.state().memory.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no panic while it is held")
     }
@@ -251,18 +259,6 @@ impl Registers for Card {
     }
 }
 
-/// Nothing behind the registers does DMA: any address will do.
-#[derive(Debug)]
-struct Mapper;
-
-impl DmaMapper for Mapper {
-    fn map(&self, _region: &Arc<Region>) -> gannet_mempool::Result<Iova> {
-        Ok(Iova(0x10_0000))
-    }
-
-    fn unmap(&self, _iova: Iova, _region: &Region) {}
-}
-
 impl Device for Card {
     type Bar = Card;
 
@@ -298,7 +294,7 @@ impl Device for Card {
     }
 
     fn dma(&self) -> Arc<dyn DmaMapper> {
-        Arc::new(Mapper)
+        self.memory()
     }
 
     fn interrupts(&self) -> u16 {

@@ -2,6 +2,8 @@
 //! Frames are for QEMU's model of the 82576 (`tools/lab`).
 
 mod card;
+#[path = "../support/memory.rs"]
+mod memory;
 
 use std::time::Duration;
 
@@ -209,5 +211,24 @@ fn completions_get_more_time_where_the_default_holds() {
         let set = card.value(GCR);
         assert_eq!((set.completion_timeout(), card.config_word(0xC8)), expected, "{gcr:?} {failure:?}");
         assert!(!set.completion_resend());
+    }
+}
+
+#[test]
+fn a_frame_in_segments_is_a_chain_of_descriptors_and_none_of_it_is_copied() {
+    for device in [I82576, I350, I210] {
+        let card = Make::new(device).build();
+        let pool = pool();
+        let port = Port::probe(card.clone()).and_then(|port| port.configure(queues(&pool, 1))).expect("it answers");
+        let (control, mut queues) = port.start().expect("it answers");
+        let base = || u64::from(card.value(TDBAL.get(0))) | u64::from(card.value(TDBAH.get(0))) << 32;
+        let (pieces, descriptors) = memory::send_scattered(&card.memory(), (&control, &mut queues), &pool, base);
+        // Data, extended, FCS; 314 bytes in all, in bits 63:46. End of packet and report on the last only.
+        let payload = 314 << 46;
+        assert_eq!(descriptors[0], [pieces[0].0, payload | 0x2230_0000 | 14]);
+        assert_eq!(descriptors[1], [pieces[1].0, payload | 0x2B30_0000 | 300]);
+        assert_eq!(card.value::<_, u32>(TDT.get(0)), 2);
+        control.stop(queues).expect("it answers");
+        assert_eq!(pool.census().out, 0);
     }
 }

@@ -62,10 +62,13 @@ fn nobody_sleeps_while_frames_wait_or_none_can_come() {
     rig.settle();
     assert!(port.queues.rx[0].has_frames());
     assert!(!sleeper.sleep(&mut [&mut port.queues.rx[0]], LONG));
-    // All buffers are in the program's hands: only polling fills the ring again.
+    // All buffers are in the program's hands, but for those that the ring keeps: the next frame wakes it.
     rig.offer((1..600).map(|number| numbered(number, 60)));
     let held = rig.receive_all(&mut port.queues.rx[0]);
-    assert_eq!(port.queues.rx[0].stats().in_ring, 0);
+    assert_eq!(port.queues.rx[0].stats().in_ring, 16);
+    assert!(sleeper.sleep(&mut [&mut port.queues.rx[0]], Duration::ZERO));
+    rig.offer([numbered(600, 60)]);
+    rig.settle();
     assert!(!sleeper.sleep(&mut [&mut port.queues.rx[0]], LONG));
     drop(held);
     rig.assert_clean();

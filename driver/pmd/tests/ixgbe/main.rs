@@ -11,10 +11,16 @@ mod hostile;
 mod interrupts;
 mod lifecycle;
 mod meddler;
+#[path = "../support/memory.rs"]
+mod memory;
 mod metadata;
+mod numa;
 mod queues;
 mod random;
 mod receive;
 mod rings;
+mod scattered;
+mod shared;
 mod statistics;
+mod tracking;
 mod transmit;

@@ -9,6 +9,8 @@ use gannet_bus::{Condition, Device, DmaFault, Registers, Result};
 use gannet_mempool::dma::DmaMapper;
 use gannet_sim::{SimBar, SimDevice};
 
+use crate::memory::Memory;
+
 /// An access to a register, before the card sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -23,6 +25,8 @@ pub(crate) struct Meddled {
     inner: SimDevice,
     meddle: Meddle,
     id: Option<PciId>,
+    memory: Option<Arc<Memory>>,
+    numa_node: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -36,12 +40,23 @@ impl Meddled {
         inner: &SimDevice,
         meddle: impl Fn(Access, &SimBar) -> Option<u32> + Send + Sync + 'static,
     ) -> Meddled {
-        Meddled { inner: inner.clone(), meddle: Arc::new(meddle), id: None }
+        Meddled { inner: inner.clone(), meddle: Arc::new(meddle), id: None, memory: None, numa_node: None }
     }
 
     /// The same card under another name.
     pub(crate) fn posing_as(inner: &SimDevice, id: PciId) -> Meddled {
         Meddled { id: Some(id), ..Meddled::new(inner, |_, _| None) }
+    }
+
+    /// The same card, all of whose mappings can be looked at.
+    pub(crate) fn watched(inner: &SimDevice) -> (Meddled, Arc<Memory>) {
+        let memory = Memory::before(inner.dma());
+        (Meddled { memory: Some(memory.clone()), ..Meddled::new(inner, |_, _| None) }, memory)
+    }
+
+    /// The same card, attached to a NUMA node.
+    pub(crate) fn on_node(inner: &SimDevice, node: u32) -> Meddled {
+        Meddled { numa_node: Some(node), ..Meddled::new(inner, |_, _| None) }
     }
 }
 
@@ -69,7 +84,7 @@ impl Device for Meddled {
     }
 
     fn numa_node(&self) -> Option<u32> {
-        self.inner.numa_node()
+        self.numa_node.or_else(|| self.inner.numa_node())
     }
 
     fn bar(&self, index: u8) -> Result<MeddledBar> {
@@ -85,7 +100,10 @@ impl Device for Meddled {
     }
 
     fn dma(&self) -> Arc<dyn DmaMapper> {
-        self.inner.dma()
+        match &self.memory {
+            Some(memory) => memory.clone(),
+            None => self.inner.dma(),
+        }
     }
 
     fn interrupts(&self) -> u16 {
