@@ -107,6 +107,18 @@ impl Notes {
         self.note(slot).store(account & ACCOUNT, Ordering::Relaxed);
     }
 
+    /// [`Self::write_account`] for many buffers; makes their slots noted ones.
+    #[inline(always)]
+    pub(crate) fn charging(&self, account: u16) -> impl Fn(u32) -> u32 {
+        // Outside the loop that this is for: to the compiler, what is stored there could change where the notes are.
+        let (notes, note) = (&*self.notes, account & ACCOUNT);
+        move |slot| {
+            // SAFETY: as in `note`.
+            unsafe { notes.get_unchecked(slot::index(slot) as usize) }.store(note, Ordering::Relaxed);
+            slot | slot::NOTED
+        }
+    }
+
     /// The account that the buffer of a noted packet is charged to, 0 for none.
     pub(crate) fn account(&self, slot: u32) -> u16 {
         self.note(slot).load(Ordering::Relaxed) & ACCOUNT
@@ -202,6 +214,7 @@ impl Record {
     }
 
     /// Lets go of all that hangs on the buffer. The caller is its last owner.
+    #[inline(never)]
     fn clear(&self) {
         let mut next = self.take_next();
         // One by one: a chain that drops its own tail would need a stack as long as itself.
@@ -218,33 +231,35 @@ impl Record {
 ///
 /// # Safety
 /// All are noted slots of the pool that `entry` is of, in the caller's hands. Those not left in the front are not any more.
+#[inline]
 pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
-    let mut home = 0;
-    // Charges of one account in a row are given back together.
-    let (mut charged, mut count) = (0, 0);
-    for at in 0..slots.len() {
-        let slot = slots[at];
+    let (mut home, mut at) = (0, 0);
+    while at < slots.len() {
         // SAFETY: this slot is in the caller's hands until `leave` says otherwise, after which `notes` is not used.
         let notes = unsafe { entry.pool() }.notes();
+        let slot = slots[at];
         let note = notes.note(slot).load(Ordering::Relaxed);
-        if note & RECORD != 0 {
+        if note & RECORD == 0 {
+            // Charges of one account in a row are given back together.
+            let alike = |&&slot: &&u32| notes.note(slot).load(Ordering::Relaxed) == note;
+            let count = slots[at..].iter().take_while(alike).count();
+            slots.copy_within(at..at + count, home);
+            slots[home..home + count].iter_mut().for_each(|slot| *slot &= !slot::NOTED);
+            uncharge(note, count as u32);
+            home += count;
+            at += count;
+        } else {
             let record = notes.record_at(slot);
-            if !record.sharers.leave() {
-                continue;
+            if record.sharers.leave() {
+                record.clear();
+                // Now, not before: an owner may have changed it until it left.
+                uncharge(notes.account(slot), 1);
+                slots[home] = slot & !slot::NOTED;
+                home += 1;
             }
-            record.clear();
+            at += 1;
         }
-        // Now, not before: an owner may have changed it until it left.
-        let account = notes.account(slot);
-        if account != charged {
-            uncharge(charged, count);
-            (charged, count) = (account, 0);
-        }
-        count += 1;
-        slots[home] = slot & !slot::NOTED;
-        home += 1;
     }
-    uncharge(charged, count);
     home
 }
 
