@@ -233,27 +233,31 @@ impl Record {
 /// All are noted slots of the pool that `entry` is of, in the caller's hands. Those not left in the front are not any more.
 #[inline]
 pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
+    // SAFETY: the pool is there as long as one of the slots is in the caller's hands, and is not used after.
+    let Notes { notes, records } = unsafe { entry.pool() }.notes();
+    // Here, since after each `leave`, a barrier to the loads behind it, all would be looked up again.
+    let (notes, records) = (&**notes, &**records);
+    // SAFETY: slots of this pool have an index below the number of places.
+    let note_of = |slot: u32| unsafe { notes.get_unchecked(slot::index(slot) as usize) }.load(Ordering::Relaxed);
     let (mut home, mut at) = (0, 0);
     while at < slots.len() {
-        // SAFETY: this slot is in the caller's hands until `leave` says otherwise, after which `notes` is not used.
-        let notes = unsafe { entry.pool() }.notes();
         let slot = slots[at];
-        let note = notes.note(slot).load(Ordering::Relaxed);
+        let note = note_of(slot);
         if note & RECORD == 0 {
             // Charges of one account in a row are given back together.
-            let alike = |&&slot: &&u32| notes.note(slot).load(Ordering::Relaxed) == note;
-            let count = slots[at..].iter().take_while(alike).count();
+            let count = slots[at..].iter().take_while(|&&slot| note_of(slot) == note).count();
             slots.copy_within(at..at + count, home);
             slots[home..home + count].iter_mut().for_each(|slot| *slot &= !slot::NOTED);
             uncharge(note, count as u32);
             home += count;
             at += count;
         } else {
-            let record = notes.record_at(slot);
+            // SAFETY: as above.
+            let record = unsafe { records.get_unchecked(slot::index(slot) as usize) };
             if record.sharers.leave() {
                 record.clear();
                 // Now, not before: an owner may have changed it until it left.
-                uncharge(notes.account(slot), 1);
+                uncharge(note_of(slot) & ACCOUNT, 1);
                 slots[home] = slot & !slot::NOTED;
                 home += 1;
             }

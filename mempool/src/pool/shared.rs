@@ -379,11 +379,7 @@ pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mu
             _ => give_slow(entry, count, fill),
         }
     };
-    // If the last handle goes at this very moment, its owner may miss the buffers and this thread the flag. The pool then waits
-    // for the next sweep: a fence here would cost every packet more than that is worth.
-    if entry.closing.load(Ordering::Relaxed) {
-        table::sweep();
-    }
+    sweep_after(entry);
     given
 }
 
@@ -396,12 +392,24 @@ unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)
     if !slot::same_pool(fill(slots.as_mut_ptr().cast())) {
         return false;
     }
-    // SAFETY: `fill` has initialised the first `count`.
-    let slots = unsafe { std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count) };
-    let Some(&first) = slots.first() else { return true };
-    // SAFETY: in the caller's hands, all noted if one is. Those that are home after that are this function's to bring there.
+    // SAFETY: `fill` has initialised the first `count`; the rest per contract.
+    unsafe { settle(entry, std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count)) };
+    true
+}
+
+/// Brings home those buffers that nobody else has.
+///
+/// # Safety
+/// All are out of the pool that `entry` is of and in the caller's hands, none twice, all noted or none.
+#[inline(always)]
+unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) {
+    let Some(&first) = slots.first() else { return };
+    let mut home = slots.len();
+    // SAFETY: per contract. Those that are home after each step are this function's to bring there.
     unsafe {
-        let mut home = if slot::is_noted(first) { notes::settle(entry, slots) } else { count };
+        if slot::is_noted(first) {
+            home = notes::settle(entry, slots);
+        }
         if home > 0 && entry.pool().blocks().is_some() {
             home = blocks::settle(entry, &mut slots[..home]);
         }
@@ -409,7 +417,6 @@ unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)
             Shared::give_home(entry.pool(), &slots[..home]);
         }
     }
-    true
 }
 
 /// Brings one buffer home, whichever pool it is of.
@@ -418,11 +425,34 @@ unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)
 /// The buffer is out and in the caller's hands, who does not use it after.
 #[inline(always)]
 pub(crate) unsafe fn give_one(slot: u32) {
-    // SAFETY: the slot's own pool; the write has room for one.
+    let entry = table::entry(slot);
+    // SAFETY: as in `give`.
     unsafe {
-        give(table::entry(slot), 1, |space| {
-            space.write(slot);
-            slot::SAME_POOL
-        })
-    };
+        match entry.cache() {
+            Some(cache) if let Some(space) = cache.reserve(1) => {
+                space.write(slot);
+                cache.commit(1);
+            }
+            _ => give_one_slow(entry, slot),
+        }
+    }
+    sweep_after(entry);
+}
+
+/// # Safety
+/// As [`give_one`], and `entry` is the slot's.
+#[inline(never)]
+unsafe fn give_one_slow(entry: &'static Entry, slot: u32) {
+    // SAFETY: per contract.
+    unsafe { settle(entry, &mut [slot]) };
+}
+
+/// Ends a pool without handles if what has been given was its last buffer.
+#[inline(always)]
+fn sweep_after(entry: &'static Entry) {
+    // If the last handle goes at this very moment, its owner may miss the buffers and this thread the flag. The pool then waits
+    // for the next sweep: a fence here would cost every packet more than that is worth.
+    if entry.closing.load(Ordering::Relaxed) {
+        table::sweep();
+    }
 }
