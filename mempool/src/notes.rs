@@ -213,6 +213,16 @@ impl Record {
         ptr::NonNull::new(old).map(|old| unsafe { Token::from_raw(old) })
     }
 
+    /// One owner less. True for the last, and nothing hangs on the buffer any more; everyone else does not touch it, nor its pool.
+    #[inline(always)]
+    fn let_go(&self) -> bool {
+        let is_last = self.sharers.leave();
+        if is_last {
+            self.clear();
+        }
+        is_last
+    }
+
     /// Lets go of all that hangs on the buffer. The caller is its last owner.
     #[inline(never)]
     fn clear(&self) {
@@ -231,11 +241,10 @@ impl Record {
 ///
 /// # Safety
 /// All are noted slots of the pool that `entry` is of, in the caller's hands. Those not left in the front are not any more.
-#[inline]
 pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
     // SAFETY: the pool is there as long as one of the slots is in the caller's hands, and is not used after.
     let Notes { notes, records } = unsafe { entry.pool() }.notes();
-    // Here, since after each `leave`, a barrier to the loads behind it, all would be looked up again.
+    // Here, once: a load behind the barrier that `let_go` is waits for it.
     let (notes, records) = (&**notes, &**records);
     // SAFETY: slots of this pool have an index below the number of places.
     let note_of = |slot: u32| unsafe { notes.get_unchecked(slot::index(slot) as usize) }.load(Ordering::Relaxed);
@@ -253,9 +262,7 @@ pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
             at += count;
         } else {
             // SAFETY: as above.
-            let record = unsafe { records.get_unchecked(slot::index(slot) as usize) };
-            if record.sharers.leave() {
-                record.clear();
+            if unsafe { records.get_unchecked(slot::index(slot) as usize) }.let_go() {
                 // Now, not before: an owner may have changed it until it left.
                 uncharge(note_of(slot) & ACCOUNT, 1);
                 slots[home] = slot & !slot::NOTED;
@@ -265,6 +272,21 @@ pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
         }
     }
     home
+}
+
+/// [`settle`] for one packet. True if its buffer has no other owner.
+///
+/// # Safety
+/// As there, and if this returns false the slot is not in the caller's hands any more.
+#[inline(always)]
+pub(crate) unsafe fn settle_one(entry: &'static Entry, slot: u32) -> bool {
+    // SAFETY: the slot is in the caller's hands until `let_go` says otherwise, after which `notes` is not used.
+    let notes = unsafe { entry.pool() }.notes();
+    if notes.record(slot).is_some_and(|record| !record.let_go()) {
+        return false;
+    }
+    uncharge(notes.account(slot), 1);
+    true
 }
 
 /// Gives back what is charged to an account, 0 being nobody's.

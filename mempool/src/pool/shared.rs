@@ -362,7 +362,7 @@ pub(crate) const MAX_GIVE: usize = 256;
 /// A free function, since a method's `&self` would promise that the pool outlives the call.
 ///
 /// # Safety
-/// `entry` is that of the first. `fill` initialises `count` slots, all out of their pools and in the caller's hands, none twice.
+/// `entry` is that of the first, and there is one. `fill` initialises `count` slots, all out of their pools and in the caller's hands, none twice.
 #[inline(always)]
 pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32) -> u32) -> bool {
     // SAFETY: the buffers are in the caller's hands until `commit` or the ring's store, the last accesses to the pool. The cache is
@@ -392,27 +392,28 @@ unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)
     if !slot::same_pool(fill(slots.as_mut_ptr().cast())) {
         return false;
     }
-    // SAFETY: `fill` has initialised the first `count`; the rest per contract.
-    unsafe { settle(entry, std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count)) };
+    // SAFETY: `fill` has initialised the first `count`, at least one, all noted if one is. Those that are home after `settle` are
+    // this function's to bring there.
+    unsafe {
+        let slots = std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count);
+        let home = if slot::is_noted(slots[0]) { notes::settle(entry, slots) } else { count };
+        bring_home(entry, &mut slots[..home]);
+    }
     true
 }
 
-/// Brings home those buffers that nobody else has.
+/// Brings the blocks of pieces home that nobody has any more, and all that are no pieces.
 ///
 /// # Safety
-/// All are out of the pool that `entry` is of and in the caller's hands, none twice, all noted or none.
-#[inline(always)]
-unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) {
-    let Some(&first) = slots.first() else { return };
-    let mut home = slots.len();
-    // SAFETY: per contract. Those that are home after each step are this function's to bring there.
+/// All are plain slots of the pool that `entry` is of, out of it and in the caller's hands, none twice.
+#[inline(never)]
+unsafe fn bring_home(entry: &'static Entry, slots: &mut [u32]) {
+    if slots.is_empty() {
+        return;
+    }
+    // SAFETY: per contract; if none is left the pool is not touched.
     unsafe {
-        if slot::is_noted(first) {
-            home = notes::settle(entry, slots);
-        }
-        if home > 0 && entry.pool().blocks().is_some() {
-            home = blocks::settle(entry, &mut slots[..home]);
-        }
+        let home = if entry.pool().blocks().is_some() { blocks::settle(entry, slots) } else { slots.len() };
         if home > 0 {
             Shared::give_home(entry.pool(), &slots[..home]);
         }
@@ -443,8 +444,12 @@ pub(crate) unsafe fn give_one(slot: u32) {
 /// As [`give_one`], and `entry` is the slot's.
 #[inline(never)]
 unsafe fn give_one_slow(entry: &'static Entry, slot: u32) {
-    // SAFETY: per contract.
-    unsafe { settle(entry, &mut [slot]) };
+    // SAFETY: per contract; what is left to bring home is plain.
+    unsafe {
+        if !slot::is_noted(slot) || notes::settle_one(entry, slot) {
+            bring_home(entry, &mut [slot & !slot::NOTED]);
+        }
+    }
 }
 
 /// Ends a pool without handles if what has been given was its last buffer.
