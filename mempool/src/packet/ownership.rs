@@ -55,7 +55,7 @@ impl Packet {
     #[inline]
     #[must_use]
     pub fn share(&mut self) -> Packet {
-        self.open_record().sharers().join();
+        self.open_record().sharers().join_by_holder();
         self.twin()
     }
 
@@ -229,7 +229,7 @@ impl Packet {
 
     /// Notes that this new packet, about which nothing is noted but perhaps its place, is charged to an account already.
     #[inline(always)]
-    pub(crate) fn note_account(&mut self, account: u16) {
+    fn note_account(&mut self, account: u16) {
         debug_assert!(self.record().is_none());
         // SAFETY: this packet's buffer is out.
         unsafe { notes::of(self.slot()) }.write_account(self.slot(), account);
