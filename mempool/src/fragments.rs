@@ -73,12 +73,13 @@ impl FragCache {
         if self.cut + size > self.bytes && !self.change_block() {
             return Err(Refused::NoBuffer);
         }
-        let slot = self.block + self.cut / GRANULE;
+        let mut slot = self.block + self.cut / GRANULE;
         self.cut += size;
         self.bias -= 1;
         if let Some(blocks) = self.blocks() {
             blocks.cut(slot, size as u16);
         }
+        self.pool.shared().follow(&mut slot);
         // SAFETY: the granules from `slot` on, `size` bytes of a block that this cache has, are nobody else's, and one reference is the
         // packet's now.
         Ok(unsafe { Packet::from_slot(slot, headroom) })
@@ -106,7 +107,7 @@ impl FragCache {
         if let Some(blocks) = self.blocks() {
             blocks.hold(block, BIAS);
         }
-        // A tracked pool follows the block, not its pieces.
+        // The name of the block, whose pieces are followed each for itself.
         (self.block, self.cut, self.bias) = (block & !slot::NOTED, 0, BIAS);
         true
     }

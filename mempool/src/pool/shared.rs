@@ -255,6 +255,12 @@ impl Shared {
             blocks.hold(*slot, 1);
             blocks.cut(*slot, blocks.bytes() as u16);
         }
+        self.follow(slot);
+    }
+
+    /// Follows a buffer, or piece, that becomes a packet, if the pool is tracked.
+    #[inline(always)]
+    pub(crate) fn follow(&self, slot: &mut u32) {
         if let Some(tracks) = &self.tracks {
             tracks.mark(*slot, Place::Packet);
             self.notes.write_account(*slot, 0);
