@@ -87,9 +87,10 @@ impl Burst {
         let first = slots[0].slot();
         let difference = slots.iter().fold(0, |difference, packet| difference | packet.slot() ^ first);
         if slot::same_pool(difference) {
-            let from = slots.as_ptr();
+            let head = self.head;
             // First: should a release of foreign memory panic, no packet has two owners.
             self.take_front(count);
+            let from = self.packets.as_ptr().wrapping_add(head).cast::<Packet>();
             // SAFETY: the packets own their buffers, all of `first`'s pool, noted all or none; forgotten above, so each comes home once.
             // A burst is no longer than MAX_GIVE.
             unsafe {
