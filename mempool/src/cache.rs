@@ -11,11 +11,12 @@
 
 use std::alloc::{self, Layout};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use gannet_ring::mpmc::Ring;
 
 use crate::error::{Error, Result};
+use crate::sync::{AtomicU32, Ordering};
 use crate::thread::MAX_THREADS;
 
 /// What stands before the entries of a cache.
@@ -82,8 +83,9 @@ impl Caches {
             .ok_or_else(|| Error::Invalid(format!("no memory for {MAX_THREADS} caches of {capacity} buffers")))?;
         let caches = Caches { block, layout };
         for cache in caches.iter() {
-            // SAFETY: all zeroes is a valid header; nobody else knows of it yet.
-            unsafe { (*cache.0.as_ptr()).amounts = amounts };
+            let header = Header { len: AtomicU32::new(0), amounts, counters: Counters::default() };
+            // SAFETY: inside the block, and nobody else knows of it yet.
+            unsafe { cache.0.write(header) };
         }
         Ok(caches)
     }
@@ -100,6 +102,12 @@ impl Caches {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Cache> {
         (0..MAX_THREADS).filter_map(|thread| self.of(thread))
+    }
+
+    /// Free buffers: those in `ring`, and those in the caches. The ring first, see [`crate::pool`] on counting what is home.
+    pub(crate) fn count_free(&self, ring: &Ring<u32>) -> (usize, usize) {
+        let in_ring = ring.len();
+        (in_ring, self.iter().map(|cache| cache.len() as usize).sum())
     }
 
     /// The cache of a thread, if that has one.

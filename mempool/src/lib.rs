@@ -38,11 +38,14 @@ mod burst;
 mod cache;
 mod error;
 mod fragments;
+#[cfg(all(test, loom))]
+mod loom;
 mod notes;
 mod packet;
 mod pool;
 mod sharers;
 mod slot;
+mod sync;
 mod table;
 mod thread;
 mod token;

@@ -1,12 +1,9 @@
 //! How many packets own a buffer.
 //!
 //! Counts the owners beside the first, so that zeroed memory is right for a buffer with one. The orders are those of any reference
-//! count: what an owner did with the buffer happens before the last one brings it home. loom checks it (`tests/loom.rs`).
+//! count: what an owner did with the buffer happens before the last one brings it home. loom checks it (`loom.rs`).
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Owners of a buffer, less one. 64 bits: no program lives to overflow it by forgetting packets.
 #[derive(Debug, Default)]

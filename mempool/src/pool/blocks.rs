@@ -10,9 +10,11 @@
 //! caches of such a pool are closed: each piece that is dropped is looked at here.
 #![allow(unsafe_code)]
 
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering, fence};
+use std::sync::atomic::AtomicU16;
 
+use super::tracks::Place;
 use crate::slot;
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::table::Entry;
 
 /// Bytes that pieces are multiples of.
@@ -29,7 +31,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn new(blocks: u32, bytes: u32) -> Blocks {
+    pub(crate) fn new(blocks: u32, bytes: u32) -> Blocks {
         Blocks {
             bytes,
             references: (0..blocks).map(|_| AtomicU32::new(0)).collect(),
@@ -85,10 +87,12 @@ impl Blocks {
 pub(super) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
     let (mut home, mut at) = (0, 0);
     while at < slots.len() {
-        // SAFETY: this slot is in the caller's hands until `let_go`, after which `blocks` is not used.
-        let Some(blocks) = unsafe { entry.pool() }.blocks() else { return slots.len() };
+        // SAFETY: this slot is in the caller's hands until `let_go`, after which `pool` is not used.
+        let pool = unsafe { entry.pool() };
+        let Some(blocks) = pool.blocks() else { return slots.len() };
         let block = blocks.first(slots[at]);
         let run = slots[at..].iter().take_while(|&&slot| blocks.first(slot) == block).count();
+        pool.mark(&slots[at..at + run], Place::Home);
         at += run;
         if blocks.let_go(block, run as u32) {
             slots[home] = block;

@@ -130,16 +130,15 @@ impl Shared {
         }
     }
 
-    /// Whether all buffers are in the ring and the caches. The ring is read first, see the head of [`super`].
+    /// Whether all buffers are in the ring and the caches.
     pub(crate) fn is_complete(&self) -> bool {
-        let ring = self.free.len();
-        ring + self.cached() == self.buffers as usize
+        let (ring, cached) = self.caches.count_free(&self.free);
+        ring + cached == self.buffers as usize
     }
 
     pub(crate) fn census(&self) -> Census {
-        // The ring first: so nothing is counted twice.
-        let ring = self.free.len() as u32;
-        let cached = self.cached() as u32;
+        let (ring, cached) = self.caches.count_free(&self.free);
+        let (ring, cached) = (ring as u32, cached as u32);
         Census { total: self.buffers, ring, cached, out: self.buffers.saturating_sub(ring + cached) }
     }
 
@@ -152,10 +151,6 @@ impl Shared {
             track.holding(index, self.notes.account(slot), owners)
         });
         Holdings(holdings.collect())
-    }
-
-    fn cached(&self) -> usize {
-        self.caches.iter().map(|cache| cache.len() as usize).sum()
     }
 
     pub(crate) fn flush_cache(&self, thread: usize) {
