@@ -128,13 +128,14 @@ pub(crate) fn enter(make: impl FnOnce(u8) -> Result<Shared>) -> Result<NonNull<S
     let pool = NonNull::from(Box::leak(Box::new(make(number as u8)?)));
     for entry in entries(number) {
         // SAFETY: made just now; nobody frees it before it is in the table.
-        let pool = unsafe { pool.as_ref() };
-        entry.base.store(pool.region().base().as_ptr(), Ordering::Relaxed);
-        entry.stride.store(pool.granule(), Ordering::Relaxed);
-        entry.cache_stride.store(pool.caches().stride() as u32, Ordering::Relaxed);
+        let shared = unsafe { pool.as_ref() };
+        entry.base.store(shared.region().base().as_ptr(), Ordering::Relaxed);
+        entry.stride.store(shared.granule(), Ordering::Relaxed);
+        entry.cache_stride.store(shared.caches().stride() as u32, Ordering::Relaxed);
         entry.caches.store(ptr::null_mut(), Ordering::Relaxed);
         entry.closing.store(false, Ordering::Relaxed);
-        entry.pool.store(ptr::from_ref(pool).cast_mut(), Ordering::Release);
+        // Not made of `shared`: the pool is freed by this pointer.
+        entry.pool.store(pool.as_ptr(), Ordering::Release);
     }
     // SAFETY: as above.
     unsafe { pool.as_ref() }.open_caches();
