@@ -12,7 +12,7 @@
 //! lets go of it.
 #![allow(unsafe_code)]
 
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
 
@@ -211,6 +211,14 @@ impl Record {
         let old = self.token.swap(new, Ordering::Relaxed);
         // SAFETY: put there by this function, and gone from there now.
         ptr::NonNull::new(old).map(|old| unsafe { Token::from_raw(old) })
+    }
+
+    /// One more token of the same completion, if a token hangs on the buffer.
+    pub(crate) fn token(&self) -> Option<Token> {
+        let token = ptr::NonNull::new(self.token.load(Ordering::Relaxed))?;
+        // SAFETY: put there by `set_token`; it stays there, as this one is not dropped.
+        let token = ManuallyDrop::new(unsafe { Token::from_raw(token) });
+        Some(Token::clone(&token))
     }
 
     /// One owner less. True for the last, and nothing hangs on the buffer any more; everyone else does not touch it, nor its pool.

@@ -132,6 +132,16 @@ impl Packet {
         Ok(())
     }
 
+    /// Has the completion wait for `other` too, unless that has one of its own.
+    pub(super) fn lend_completion_to(&self, other: &mut Packet) {
+        if let Some(token) = self.record().and_then(Record::token)
+            && let Ok(record) = other.own_record()
+            && let Some(own) = record.set_token(Some(token))
+        {
+            record.set_token(Some(own));
+        }
+    }
+
     /// Gives the completion, unless others of this buffer wait for it too, to a copy.
     fn hand_token_to(&self, copy: &mut Packet) {
         if let Some(record) = self.record()
