@@ -95,39 +95,44 @@ impl FragCache {
         Ok(packet)
     }
 
-    /// Begins another block, or the same one again if all its pieces are gone. False if there is none.
+    /// Begins the same block again if all its pieces are gone, or another one. False, and nothing has changed, if there is none.
     #[cold]
     #[inline(never)]
     fn change_block(&mut self) -> bool {
-        let mut block = self.block;
-        // SAFETY: one slot of room.
-        if !self.let_go() && !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
-            return false;
+        let is_free_again =
+            self.bias > 0 && self.blocks().is_some_and(|blocks| blocks.is_held_by(self.block, self.bias));
+        if !is_free_again {
+            let mut block = 0;
+            // SAFETY: one slot of room.
+            if !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
+                return false;
+            }
+            self.let_go();
+            // The name of the block, whose pieces are followed each for itself.
+            self.block = block & !slot::NOTED;
         }
         if let Some(blocks) = self.blocks() {
-            blocks.hold(block, BIAS);
+            blocks.hold(self.block, BIAS);
         }
-        // The name of the block, whose pieces are followed each for itself.
-        (self.block, self.cut, self.bias) = (block & !slot::NOTED, 0, BIAS);
+        (self.cut, self.bias) = (0, BIAS);
         true
     }
 
-    /// Gives the rest of the bias back. True if the block is this cache's alone now, and nobody's otherwise.
-    fn let_go(&mut self) -> bool {
-        self.cut = self.bytes;
+    /// Gives the rest of the bias back, and with it the block if no piece is out.
+    fn let_go(&mut self) {
         let bias = std::mem::take(&mut self.bias);
-        bias > 0 && self.blocks().is_some_and(|blocks| blocks.let_go(self.block, bias))
+        self.cut = self.bytes;
+        let Some(blocks) = self.blocks() else { return };
+        if bias > 0 && blocks.let_go(self.block, bias) {
+            blocks.hold(self.block, 1);
+            // SAFETY: the block is this cache's alone, with one reference, and gone from here.
+            unsafe { give_one(self.block) };
+        }
     }
 }
 
 impl Drop for FragCache {
     fn drop(&mut self) {
-        if self.let_go() {
-            if let Some(blocks) = self.blocks() {
-                blocks.hold(self.block, 1);
-            }
-            // SAFETY: the block is this cache's alone, with one reference, and gone from here.
-            unsafe { give_one(self.block) };
-        }
+        self.let_go();
     }
 }

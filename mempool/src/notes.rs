@@ -125,11 +125,11 @@ impl Notes {
     }
 
     /// Notes another account for the buffer of a noted packet. Returns the one before. An exchange: of owners who do this at the same
-    /// time each settles the charge of the one before it.
+    /// time each settles the charge of the one before it, which it sees made.
     pub(crate) fn exchange_account(&self, slot: u32, account: u16) -> u16 {
         let exchanged = self
             .note(slot)
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |note| Some(note & !ACCOUNT | account & ACCOUNT));
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |note| Some(note & !ACCOUNT | account & ACCOUNT));
         exchanged.unwrap_or_else(|note| note) & ACCOUNT
     }
 }
@@ -221,16 +221,6 @@ impl Record {
         Some(Token::clone(&token))
     }
 
-    /// One owner less. True for the last, and nothing hangs on the buffer any more; everyone else does not touch it, nor its pool.
-    #[inline(always)]
-    fn let_go(&self) -> bool {
-        let is_last = self.sharers.leave();
-        if is_last {
-            self.clear();
-        }
-        is_last
-    }
-
     /// Lets go of all that hangs on the buffer. The caller is its last owner.
     #[inline(never)]
     fn clear(&self) {
@@ -252,7 +242,7 @@ impl Record {
 pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
     // SAFETY: the pool is there as long as one of the slots is in the caller's hands, and is not used after.
     let Notes { notes, records } = unsafe { entry.pool() }.notes();
-    // Here, once: a load behind the barrier that `let_go` is waits for it.
+    // Here, once: a load behind the barrier that `leave` is waits for it.
     let (notes, records) = (&**notes, &**records);
     // SAFETY: slots of this pool have an index below the number of places.
     let note_of = |slot: u32| unsafe { notes.get_unchecked(slot::index(slot) as usize) }.load(Ordering::Relaxed);
@@ -270,7 +260,9 @@ pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
             at += count;
         } else {
             // SAFETY: as above.
-            if unsafe { records.get_unchecked(slot::index(slot) as usize) }.let_go() {
+            let record = unsafe { records.get_unchecked(slot::index(slot) as usize) };
+            if record.sharers.leave() {
+                record.clear();
                 // Now, not before: an owner may have changed it until it left.
                 uncharge(note_of(slot) & ACCOUNT, 1);
                 slots[home] = slot & !slot::NOTED;
@@ -288,10 +280,13 @@ pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
 /// As there, and if this returns false the slot is not in the caller's hands any more.
 #[inline(always)]
 pub(crate) unsafe fn settle_one(entry: &'static Entry, slot: u32) -> bool {
-    // SAFETY: the slot is in the caller's hands until `let_go` says otherwise, after which `notes` is not used.
+    // SAFETY: the slot is in the caller's hands until `leave` says otherwise, after which `notes` is not used.
     let notes = unsafe { entry.pool() }.notes();
-    if notes.record(slot).is_some_and(|record| !record.let_go()) {
-        return false;
+    if let Some(record) = notes.record(slot) {
+        if !record.sharers.leave() {
+            return false;
+        }
+        record.clear();
     }
     uncharge(notes.account(slot), 1);
     true

@@ -23,6 +23,9 @@ static TAKEN: Mutex<u64> = Mutex::new(0);
 /// What threads with a number are or were called, each name once. Numbers are used again; places in this list are not.
 static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// Names that are kept.
+const MAX_NAMES: usize = 1000;
+
 /// Place in [`NAMES`], plus one, of the thread that has a number now.
 static NAMED: [AtomicU16; MAX_THREADS] = [const { AtomicU16::new(0) }; MAX_THREADS];
 
@@ -81,13 +84,15 @@ fn claim() -> usize {
 /// Puts this thread's name into the list; returns its place there, plus one.
 fn enter_name() -> u16 {
     let thread = thread::current();
-    let name = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
+    let name = thread.name().unwrap_or("(unnamed)");
     let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-        names.push(name);
-        names.len() - 1
-    });
-    u16::try_from(place + 1).unwrap_or(0)
+    let known = names.iter().position(|known| known == name);
+    // A program that names each thread anew must not fill its memory with them.
+    if known.is_none() && names.len() < MAX_NAMES {
+        names.push(name.to_owned());
+    }
+    let place = known.unwrap_or(names.len() - 1);
+    if names[place] == name { place as u16 + 1 } else { 0 }
 }
 
 /// What stands for the name of this thread, with or without a number: 0 if it has none.

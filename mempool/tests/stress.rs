@@ -167,7 +167,7 @@ impl Worker<'_> {
             5 => {
                 let (completion, token) = Completion::new();
                 self.completions.push(completion);
-                packet.complete_with(token)
+                packet.complete_with(token).map(drop)
             }
             6 => packet.make_own(),
             _ => match packet.data_mut() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gannet_bus::descriptors::{DescriptorRing, RingMemory};
 use gannet_bus::pci::{self, BusMaster};
 use gannet_bus::{Condition, Device, DmaFault};
-use gannet_mempool::dma::{DmaMapper, DmaTable};
+use gannet_mempool::dma::{self, Checked, DmaMapper, DmaTable};
 use gannet_mempool::region::RegionOptions;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -27,6 +27,8 @@ pub(crate) struct Hardware<D: Device, F: Family> {
     pub(crate) mmio: Mmio<D>,
     /// The way to memory, one for all: who maps something and who asks where it is mean the same by it.
     pub(crate) dma: Arc<dyn DmaMapper>,
+    /// The same, if the tunable `dma.debug` asks for it to be watched.
+    checked: Option<Arc<Checked>>,
     pub(crate) family: F,
     /// The card did not stop a queue when it was told to. Its engines may hang (82576: a refused DMA wedges them until the function is reset).
     disobeyed: AtomicBool,
@@ -90,8 +92,8 @@ impl<D: Device, F: Family> Nic<D, F> {
         let info = PortInfo { name: mmio.name().into(), card, mac, numa_node: mmio.device.numa_node() };
         // Throws away what was counted before.
         family.count(&mmio, &mut PortStats::default());
-        let dma = mmio.device.dma();
-        let hardware = Arc::new(Hardware { mmio, dma, family, disobeyed: AtomicBool::new(false) });
+        let (dma, checked) = dma::mapper(mmio.device.dma());
+        let hardware = Arc::new(Hardware { mmio, dma, checked, family, disobeyed: AtomicBool::new(false) });
         Ok(Nic { hardware, info, stats: PortStats::default(), started: false })
     }
 
@@ -289,7 +291,11 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
     }
 
     fn dma_faults(&self) -> Vec<DmaFault> {
-        self.hardware.mmio.device.dma_faults()
+        let faults = self.hardware.mmio.device.dma_faults();
+        for (fault, checked) in faults.iter().zip(self.hardware.checked.iter().cycle()) {
+            tracing::warn!("{}: {fault:?}: {}", self.info.name, checked.explain(fault.iova));
+        }
+        faults
     }
 
     fn delay(&self, time: Duration) {

@@ -177,14 +177,20 @@ impl External {
         let key = key(mapper);
         let found = mappings.iter_mut().zip(&self.0.places).find(|(_, place)| place.is_of(key));
         let Some((mapping, place)) = found else { return Ok(()) };
+        let packets = || self.0.packets.load(Ordering::SeqCst);
+        let refused = |packets| {
+            Err(Error::Invalid(format!(
+                "{packets} packets refer to memory that is to be unmapped: wait until they are sent, or drop them"
+            )))
+        };
+        if packets() > 0 {
+            return refused(packets());
+        }
         // First out of sight, then the count: who makes a packet counts it and looks then, so one of the two sees the other.
         place.mapper.store(0, Ordering::SeqCst);
-        let packets = self.0.packets.load(Ordering::SeqCst);
-        if packets > 0 {
+        if packets() > 0 {
             place.mapper.store(key, Ordering::SeqCst);
-            return Err(Error::Invalid(format!(
-                "{packets} packets refer to memory that is to be unmapped: wait until they are sent, or drop them"
-            )));
+            return refused(packets());
         }
         *mapping = None;
         Ok(())

@@ -116,7 +116,7 @@ impl Packet {
         self.offset
     }
 
-    /// Bytes of the frame.
+    /// Bytes of the frame; of a chain, of its first segment ([`Self::total_len`]).
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.len as usize
@@ -158,7 +158,7 @@ impl Packet {
         self.record()?.foreign_bytes()
     }
 
-    /// The frame.
+    /// The frame; of a chain, its first segment ([`Self::segments`]).
     #[inline(always)]
     pub fn data(&self) -> &[u8] {
         // SAFETY: offset + len is within the buffer, whose bytes are initialised (regions come zeroed), or within foreign bytes, which

@@ -12,6 +12,8 @@ use crate::dma::{External, Lent};
 use crate::notes::{self, Record};
 use crate::pool::{Place, Pool, Priority};
 use crate::slot;
+#[cfg(doc)]
+use crate::token::Completion;
 use crate::token::Token;
 
 impl Packet {
@@ -97,28 +99,21 @@ impl Packet {
         let pool = self.pool();
         let offset = if self.is_foreign() { pool.headroom() } else { self.offset };
         fits(self.len(), (pool.room_of(self.slot()) as usize).saturating_sub(offset.into()))?;
-        let mut copy = pool.take_packet(Priority::Normal)?;
+        let mut copy = pool.take_packet_for_packet()?;
         (copy.offset, copy.len, copy.metadata) = (offset, self.len, self.metadata);
-        let account = pool.notes().account(self.slot());
-        if account != 0 {
-            copy.charge_number(account)?;
-        }
+        self.hand_charge_to(&mut copy)?;
         copy.own_bytes().copy_from_slice(self.data());
         if let Some(next) = self.record().and_then(Record::next).and_then(Packet::share_segment) {
             copy.open_record().set_next(next);
         }
-        self.hand_token_to(&mut copy);
+        copy.take_completion_of(self);
         *self = copy;
         Ok(())
     }
 
-    /// Puts the whole frame into one buffer of `pool`. The charge and the completion go along.
+    /// Puts the whole frame into one buffer of `pool`. The charge and the first segment's completion go along.
     pub(crate) fn copy_into(&mut self, pool: &Pool) -> Result<(), Refused> {
         let mut copy = pool.shared().take_packet(Priority::Normal)?;
-        let account = if self.is_noted() { self.pool().notes().account(self.slot()) } else { 0 };
-        if account != 0 {
-            copy.charge_number(account)?;
-        }
         let len = self.total_len();
         let mut space = copy.append(len)?;
         for bytes in self.segments() {
@@ -127,8 +122,26 @@ impl Packet {
             space = rest;
         }
         copy.metadata = self.metadata;
-        self.hand_token_to(&mut copy);
+        self.hand_charge_to(&mut copy)?;
+        self.chain().for_each(|segment| copy.take_completion_of(segment));
         *self = copy;
+        Ok(())
+    }
+
+    /// Charges a new packet, which has a copy of this one's bytes, to whom this one is charged: instead of this one if it has its buffer
+    /// alone, else once more.
+    fn hand_charge_to(&self, copy: &mut Packet) -> Result<(), OverLimit> {
+        let account = if self.is_noted() { self.pool().notes().account(self.slot()) } else { 0 };
+        if account == 0 {
+            return Ok(());
+        }
+        if !self.is_shared() {
+            self.pool().notes().exchange_account(self.slot(), 0);
+        } else if !account::charge_exactly(account) {
+            return Err(OverLimit::new(account, 1));
+        }
+        // What was noted about the copy, a tracked one perhaps: nothing.
+        copy.note_account(account);
         Ok(())
     }
 
@@ -142,14 +155,18 @@ impl Packet {
         }
     }
 
-    /// Gives the completion, unless others of this buffer wait for it too, to a copy.
-    fn hand_token_to(&self, copy: &mut Packet) {
-        if let Some(record) = self.record()
+    /// Gives the completion of `segment`, unless others of its buffer wait for it too, to this packet, which has a copy of its bytes. If this
+    /// packet has one already, the other is told now: its bytes are free.
+    pub(super) fn take_completion_of(&mut self, segment: &Packet) {
+        if let Some(record) = segment.record()
             && !record.sharers().is_shared()
             && let Some(token) = record.set_token(None)
         {
             token.note_copy();
-            copy.open_record().set_token(Some(token));
+            let own = self.open_record();
+            if let Some(first) = own.set_token(Some(token)) {
+                own.set_token(Some(first));
+            }
         }
     }
 
@@ -207,13 +224,15 @@ impl Packet {
         Ok(())
     }
 
-    /// Has `token`'s completion told when the packet is gone: sent, its last descriptor done, or dropped. A packet takes one.
+    /// Has `token`'s completion told when the bytes of this packet are not referred to any more: the frame is sent, its last descriptor done, or
+    /// dropped. Give it to the segment whose bytes it is about, or to the first for the whole frame. A packet takes one: the one that it had
+    /// comes back. Where bytes are copied ([`Completion::copied`]) it waits for the copy; of several segments copied into one buffer the first
+    /// one's does, and those of the others are told at once.
     ///
     /// # Errors
     /// [`Refused::Shared`], and the token is dropped.
-    pub fn complete_with(&mut self, token: Token) -> Result<(), Refused> {
-        self.own_record()?.set_token(Some(token));
-        Ok(())
+    pub fn complete_with(&mut self, token: Token) -> Result<Option<Token>, Refused> {
+        Ok(self.own_record()?.set_token(Some(token)))
     }
 
     /// Charges the buffer to `account` instead of whom it was charged to. Of a chain, the first segment.
@@ -225,6 +244,9 @@ impl Packet {
     }
 
     fn charge_number(&mut self, account: u16) -> Result<(), OverLimit> {
+        if self.is_noted() && self.pool().notes().account(self.slot()) == account {
+            return Ok(());
+        }
         if !account::charge(account, 1) {
             return Err(OverLimit::new(account, 1));
         }

@@ -125,8 +125,8 @@ impl Packet {
             return Ok(());
         }
         let behind = self.total_len() - self.len();
+        fits(behind, self.tailroom_of_own())?;
         self.make_own()?;
-        fits(behind, self.tailroom())?;
         let Some(tail) = self.detach() else { return Ok(()) };
         let mut at = self.len();
         // At most the buffer's room, which is below 2^16.
@@ -136,7 +136,16 @@ impl Packet {
             bytes[at..at + segment.len()].copy_from_slice(segment);
             at += segment.len();
         }
+        tail.chain().for_each(|segment| self.take_completion_of(segment));
         Ok(())
+    }
+
+    /// The tailroom that the packet has once it has its buffer alone.
+    fn tailroom_of_own(&self) -> usize {
+        if !self.is_foreign() {
+            return self.tailroom();
+        }
+        usize::from(self.pool().data_room()).saturating_sub(self.len())
     }
 
     /// The packet behind.

@@ -64,20 +64,31 @@ impl Blocks {
         self.references(slot).store(count, Ordering::Relaxed);
     }
 
-    /// Takes references to the block of `slot` back. True if these were the last: the caller has the block alone. Everyone else does not
-    /// touch it, nor the pool, after the call.
+    /// Whether these are all references to the block of `slot`: the caller, who holds them, has it alone. Acquire: what others did with their
+    /// pieces is done.
+    pub(crate) fn is_held_by(&self, slot: u32, count: u32) -> bool {
+        self.references(slot).load(Ordering::Acquire) == count
+    }
+
+    /// Takes references to the block of `slot` back, for somebody who keeps the pool. True if these were the last: the caller has the block alone.
     pub(crate) fn let_go(&self, slot: u32, count: u32) -> bool {
-        let last = self.references(slot).fetch_sub(count, Ordering::Release) == count;
-        if last {
-            fence(Ordering::Acquire);
-        }
-        last
+        let_go(self.references(slot), count)
     }
 
     /// The slot that is a block's name in the pool's ring: its first granule's.
     fn first(&self, slot: u32) -> u32 {
         slot & !(self.bytes / GRANULE - 1)
     }
+}
+
+/// Takes references back. True if these were the last. Everyone else does not touch the block, nor the pool, after the call: so this is a
+/// function of the counter alone, which may be gone when it returns, as an atomic may.
+fn let_go(references: &AtomicU32, count: u32) -> bool {
+    let last = references.fetch_sub(count, Ordering::Release) == count;
+    if last {
+        fence(Ordering::Acquire);
+    }
+    last
 }
 
 /// Takes back the references that pieces were. The blocks that nobody has any more are left in the front of `slots`; returns how many.
@@ -94,7 +105,7 @@ pub(super) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
         let run = slots[at..].iter().take_while(|&&slot| blocks.first(slot) == block).count();
         pool.mark(&slots[at..at + run], Place::Home);
         at += run;
-        if blocks.let_go(block, run as u32) {
+        if let_go(blocks.references(block), run as u32) {
             slots[home] = block;
             home += 1;
         }

@@ -55,6 +55,7 @@ impl Pool {
 impl Shared {
     fn not_home(&self, waited: Duration) -> Error {
         let holders = match &self.tracks {
+            Some(_) if self.holdings().0.is_empty() => "none is in a packet or a ring: a FragCache cuts them".into(),
             Some(_) => self.holdings().summary(),
             None => {
                 "made with Tracking::On, or with the tunable pool.tracking set to 1, it would tell who has them".into()

@@ -11,9 +11,9 @@
 //! Every buffer is in exactly one place: the ring, a cache, a card's hands ([`crate::buffers`]) or a [`Packet`]. A pool is freed
 //! when its last handle is gone *and* all buffers are home.
 //!
-//! Counting what is home happens while others free. It cannot count a buffer twice: buffers only move from caches to the ring then (no
-//! handle, no allocation), a cache lowers its length before the ring raises its own, and the ring is read first. So "all are
-//! home" is never said too early.
+//! Counting what is home happens while others free. It cannot count a buffer twice: without handles buffers only move from caches to the
+//! ring, a cache lowers its length before the ring raises its own, and the ring is read first. What packets allocate without a handle (copy
+//! on write) is told apart ([`Shared::is_complete`]). So "all are home" is never said too early.
 #![allow(unsafe_code)]
 
 mod blocks;
@@ -43,6 +43,7 @@ use crate::packet::{Packet, Refused};
 use crate::region::Region;
 use crate::slot;
 use crate::table;
+use crate::thread;
 
 // The largest pool has some 340 GB.
 const _: () = assert!(usize::BITS == 64, "Gannet needs a 64-bit machine");
@@ -273,6 +274,12 @@ impl Pool {
     /// What has been done with it so far, by all cores together.
     pub fn stats(&self) -> PoolStats {
         self.shared().caches.stats()
+    }
+
+    /// Gives this thread's cached buffers to all. For a thread that will not use the pool for a while: what it caches is missing to others.
+    /// (One that ends does this by itself.) DPDK's counterpart is `rte_mempool_cache_flush`.
+    pub fn flush_cache(&self) {
+        self.shared().flush_cache(thread::index());
     }
 
     /// How short of buffers it is.

@@ -20,13 +20,14 @@ pub struct PoolOptions {
     /// What reports call it; empty: `pool` and its number.
     pub name: String,
     /// Number of buffers, 1 to 16,500,000. Enough for all descriptors of all rings, the caches of all cores and what the application
-    /// holds.
+    /// holds, and a ninth more: above [`Watermarks::pressure`] a pool works without caches.
     pub buffers: u32,
     /// Bytes of a frame that a buffer holds, 64 to 16,384.
     pub data_room: u16,
     /// Bytes before the frame, room for headers to prepend; at most 4,096.
     pub headroom: u16,
-    /// Free buffers that a core keeps for itself, 0 to 65,536. The default is the tunable `pool.cache`.
+    /// Free buffers that a core keeps for itself, 0 to 65,536; at most a quarter of the pool, better an eighth: what a core keeps is missing to the
+    /// others, and counts as in use. The default is the tunable `pool.cache`.
     pub cache: u32,
     /// Per cent of `cache` that are in it after it was filled from the shared ring, beside those asked for: 1 to 100. The default is the
     /// tunable `pool.cache_refill_percent`.
@@ -67,7 +68,7 @@ impl Default for PoolOptions {
 pub struct Watermarks {
     /// Pressure ends below this many.
     pub low: u8,
-    /// Pressure begins above this many: caches are given back, [`Priority::Low`] gets no more.
+    /// Pressure begins above this many: each core gives its cache back when it next touches the pool, and [`Priority::Low`] gets no more.
     pub pressure: u8,
     /// Above this many only receive rings and [`Priority::High`] get buffers. 100: the last buffer is anybody's.
     pub high: u8,
@@ -135,6 +136,14 @@ impl PoolOptions {
         range("cache", self.cache, 0, 65_536)?;
         range("cache_refill", self.cache_refill.into(), 1, 100)?;
         range("cache_flush", self.cache_flush.into(), 1, 100)?;
+        if self.cache > self.buffers / 4 && self.buffers >= 1024 {
+            tracing::warn!(
+                "a cache of {} buffers a core in a pool of {}: two cores can keep so many that the others are short of them; {} is better",
+                self.cache,
+                self.buffers,
+                self.buffers / 8
+            );
+        }
         let Watermarks { low, pressure, high } = self.watermarks;
         match low <= pressure && pressure <= high && high <= 100 {
             true => Ok(()),

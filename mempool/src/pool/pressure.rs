@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use gannet_ring::mpmc::Ring;
 
-use super::options::Watermarks;
+use super::options::{Priority, Watermarks};
 
 /// Events that are kept until somebody asks for them.
 const KEPT_EVENTS: usize = 64;
@@ -64,7 +64,7 @@ pub(crate) struct Pressure {
     marks: Marks,
     entered: AtomicU64,
     critical: AtomicU64,
-    /// Level and buffers in use, in one number each. Full: the oldest count.
+    /// Level and buffers in use, in one number each: the newest.
     events: Ring<u64>,
 }
 
@@ -101,9 +101,13 @@ impl Pressure {
         self.marks.pressure.saturating_sub(in_use)
     }
 
-    /// Buffers of `all` that only the highest priority gets.
-    pub(super) fn reserve(&self, all: u32) -> u32 {
-        all - self.marks.high
+    /// Buffers of `all` that a request of this priority leaves in the ring.
+    pub(super) fn reserve(&self, all: u32, priority: Priority) -> u32 {
+        match priority {
+            Priority::Low => all - self.marks.pressure,
+            Priority::Normal => all - self.marks.high,
+            Priority::High => 0,
+        }
     }
 
     /// Notes how many buffers are in use. Returns the level.
@@ -128,8 +132,12 @@ impl Pressure {
         if new == Level::Critical {
             self.critical.fetch_add(1, Ordering::Relaxed);
         }
-        // Full: the counters tell that there was more.
-        let _ = self.events.push((new as u64) << 32 | u64::from(in_use));
+        let event = (new as u64) << 32 | u64::from(in_use);
+        if self.events.push(event).is_err() {
+            // Full of what nobody has asked for: the newest is worth more than the oldest, and the counters tell that there was more.
+            let _ = self.events.pop();
+            let _ = self.events.push(event);
+        }
     }
 
     pub(super) fn next_event(&self) -> Option<PressureEvent> {

@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use gannet_ring::mpmc::Ring;
 
@@ -37,6 +37,9 @@ pub(crate) struct Shared {
     pub(super) shape: Shape,
     pub(super) free: Ring<u32>,
     pub(super) caches: Caches,
+    /// Allocations by packets, which need no handle to the pool, as [`Shared::is_complete`] has to know: begun and ended.
+    begun: AtomicU64,
+    ended: AtomicU64,
     pub(super) pressure: Pressure,
     notes: Notes,
     /// If the buffers are cut into pieces.
@@ -65,6 +68,8 @@ impl Shared {
             shape,
             free,
             caches: Caches::new(options.cache_amounts())?,
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             pressure: Pressure::new(options.buffers, options.watermarks).map_err(invalid)?,
             notes: Notes::new(granules),
             blocks: shape.is_cut().then(|| Blocks::new(options.buffers, shape.stride)),
@@ -131,10 +136,17 @@ impl Shared {
         }
     }
 
-    /// Whether all buffers are in the ring and the caches.
+    /// Whether all buffers are in the ring and the caches, for a pool without handles.
+    ///
+    /// Buffers that only come home are never counted twice (see the head of [`super`]). Those that packets allocate meanwhile could be, so that
+    /// is told apart: as many of these allocations have ended as have begun, and none began while it was counted. Whoever sees an effect
+    /// of one sees that it has begun: fence to fence.
     pub(crate) fn is_complete(&self) -> bool {
+        let ended = self.ended.load(Ordering::SeqCst);
+        let begun = self.begun.load(Ordering::SeqCst);
         let (ring, cached) = self.caches.count_free(&self.free);
-        ring + cached == self.buffers as usize
+        fence(Ordering::SeqCst);
+        ring + cached == self.buffers as usize && ended == begun && self.begun.load(Ordering::SeqCst) == begun
     }
 
     pub(crate) fn census(&self) -> Census {
@@ -156,8 +168,9 @@ impl Shared {
 
     pub(crate) fn flush_cache(&self, thread: usize) {
         if let Some(cache) = self.caches.of(thread) {
-            // SAFETY: called by the thread of that number only, at its end (`thread::Guard`), with the registry locked.
+            // SAFETY: called by the thread of that number only: with a handle, or at its end (`thread::Guard`) with the registry locked.
             unsafe { cache.flush_all(&self.free) };
+            self.observe(self.free.len());
         }
     }
 
@@ -298,12 +311,11 @@ impl Shared {
             unsafe { cache.flush_all(&self.free) };
         }
         let in_ring = self.free.len();
-        let reserve = match (priority, self.observe(in_ring)) {
-            (Priority::High, _) | (Priority::Normal | Priority::Low, Level::Calm) => 0,
-            (Priority::Normal, _) => self.pressure.reserve(self.buffers) as usize,
-            (Priority::Low, _) => return false,
-        };
-        if in_ring < count + reserve {
+        if self.observe(in_ring) != Level::Calm && priority == Priority::Low {
+            return false;
+        }
+        // Of threads that ask at the same moment each may get its own.
+        if in_ring < count + self.pressure.reserve(self.buffers, priority) as usize {
             return false;
         }
         // SAFETY: `out` is valid for `count` writes, and they are initialised before the slice is made.
@@ -335,7 +347,16 @@ impl Shared {
         }
     }
 
-    /// Takes one buffer as an empty packet.
+    /// [`Self::take_packet`] for a packet of this pool, which keeps it, but is no handle.
+    pub(crate) fn take_packet_for_packet(&self) -> Result<Packet, Refused> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let taken = self.take_packet(Priority::Normal);
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        taken
+    }
+
+    /// Takes one buffer as an empty packet, for somebody with a handle.
     pub(crate) fn take_packet(&self, priority: Priority) -> Result<Packet, Refused> {
         let mut slot = 0;
         // SAFETY: one slot of room; the slot taken is out now and becomes exactly one packet.
