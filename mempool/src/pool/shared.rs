@@ -445,19 +445,23 @@ pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mu
     given
 }
 
+/// Slots that are on their way home. In whole lines: stores across the end of one, let alone of a page, cost more than the rest.
+#[repr(align(64))]
+struct Slots([MaybeUninit<u32>; MAX_GIVE]);
+
 /// # Safety
 /// As [`give`].
 #[inline(never)]
 unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32) -> u32) -> bool {
-    let mut slots = [MaybeUninit::<u32>::uninit(); MAX_GIVE];
+    let mut slots = Slots([MaybeUninit::uninit(); MAX_GIVE]);
     debug_assert!(count <= MAX_GIVE);
-    if !slot::same_pool(fill(slots.as_mut_ptr().cast())) {
+    if !slot::same_pool(fill(slots.0.as_mut_ptr().cast())) {
         return false;
     }
     // SAFETY: `fill` has initialised the first `count`, at least one, all noted if one is. Those that are home after `settle` are
     // this function's to bring there.
     unsafe {
-        let slots = std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count);
+        let slots = std::slice::from_raw_parts_mut(slots.0.as_mut_ptr().cast::<u32>(), count);
         let home = if slot::is_noted(slots[0]) { notes::settle(entry, slots) } else { count };
         bring_home(entry, &mut slots[..home]);
     }
