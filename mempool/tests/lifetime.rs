@@ -2,12 +2,13 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Weak};
 use std::thread;
 
-use common::{assert_all_home, fill, pool};
+use common::{assert_all_home, fill, options, pool};
 use gannet_mempool::region::Region;
-use gannet_mempool::{Burst, Packet, Pool};
+use gannet_mempool::{Burst, Packet, Pool, PoolOptions};
 
 /// Tells whether the pool's memory is still there.
 fn memory(pool: &Pool) -> Weak<Region> {
@@ -143,4 +144,34 @@ fn handles_cloned_and_dropped_by_threads_free_the_pool_once() {
         thread.join().unwrap();
     }
     assert_eq!(memory.strong_count(), 0);
+}
+
+/// A pool without handles whose packets copy themselves: buffers go from the ring to a cache while others count what is home.
+#[test]
+fn a_closing_pool_whose_packets_copy_themselves_is_not_freed_under_them() {
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Drops of packets of a pool without handles count all such pools, again and again.
+            let other = pool(4, 0);
+            let mut packet = other.alloc().unwrap();
+            drop(other);
+            while !is_done.load(Ordering::Relaxed) {
+                drop(packet.share());
+            }
+        });
+        for round in 0..if cfg!(miri) { 1 } else { 3000 } {
+            let options = PoolOptions { cache_refill: 25, cache_flush: 100, ..options(64, 4) };
+            let pool = Pool::new(&options).unwrap();
+            let mut first = pool.alloc().unwrap();
+            fill(&mut first, &[7; 64]);
+            drop(pool);
+            for _ in 0..if cfg!(miri) { 2 } else { 50 } {
+                let mut copies: Vec<Packet> = (0..6).map(|_| first.share()).collect();
+                copies.iter_mut().for_each(|copy| copy.data_mut().unwrap()[0] = 1);
+            }
+            assert_eq!(first.data(), [7; 64], "round {round}");
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
 }

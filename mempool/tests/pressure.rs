@@ -33,7 +33,7 @@ fn each_priority_gets_its_part() {
     for cache in [0, 8, 512] {
         let pool = hundred(cache);
         let mut low = hoard(&pool, Priority::Low);
-        assert_eq!((low.len(), pool.level()), (71, Level::Pressure), "cache of {cache}");
+        assert_eq!((low.len(), pool.level()), (70, Level::Calm), "cache of {cache}");
         let normal = hoard(&pool, Priority::Normal);
         assert_eq!((low.len() + normal.len(), pool.level()), (90, Level::Pressure));
         assert!(pool.alloc().is_none(), "plain allocation is of normal priority");
@@ -65,6 +65,36 @@ fn bulk_stops_before_the_reserve_and_takes_nothing() {
     pool.alloc_bulk_with(&high, &mut burst, 10).unwrap();
     burst.clear();
     assert_all_home(&pool);
+}
+
+#[test]
+fn one_request_from_calm_does_not_take_the_reserve() {
+    for (priority, most) in [(Priority::Low, 70), (Priority::Normal, 90), (Priority::High, 100)] {
+        let pool = hundred(0);
+        let request = Request { priority, ..Request::default() };
+        let mut burst = Burst::new(256);
+        assert_eq!(pool.alloc_bulk_with(&request, &mut burst, most + 1), Err(Refused::NoBuffer), "{priority:?}");
+        pool.alloc_bulk_with(&request, &mut burst, most).unwrap();
+        assert_eq!(pool.census().out as usize, most);
+    }
+}
+
+#[test]
+fn a_thread_that_ends_under_pressure_leaves_a_calm_pool() {
+    let pool = hundred(64);
+    let user = pool.clone();
+    std::thread::spawn(move || drop(hoard(&user, Priority::Normal))).join().unwrap();
+    assert_eq!(pool.level(), Level::Calm);
+    assert_all_home(&pool);
+}
+
+#[test]
+fn a_thread_can_give_its_cache_back() {
+    let pool = hundred(16);
+    drop(pool.alloc());
+    assert!(pool.census().cached > 0);
+    pool.flush_cache();
+    assert_eq!((pool.census().cached, pool.census().ring), (0, 100));
 }
 
 #[test]
@@ -181,11 +211,11 @@ fn the_smallest_pools_have_levels_too() {
     for buffers in 1..5 {
         let watermarks = Watermarks { low: 0, pressure: 0, high: 0 };
         let pool = Pool::new(&PoolOptions { watermarks, ..options(buffers, 2) }).unwrap();
-        let first = pool.alloc().expect("one, while it is calm");
-        assert_eq!(pool.level(), Level::Critical);
+        // All is reserved.
         assert!(pool.alloc().is_none());
-        assert_eq!(hoard(&pool, Priority::High).len() as u32, buffers - 1);
-        drop(first);
+        let all = hoard(&pool, Priority::High);
+        assert_eq!((all.len() as u32, pool.level()), (buffers, Level::Critical));
+        drop(all);
         assert_eq!(pool.level(), Level::Calm);
         assert_all_home(&pool);
     }

@@ -319,3 +319,26 @@ fn bursts_of_every_kind_are_sent_in_order() {
     assert_eq!(releases.load(SeqCst), 1);
     assert_all_home(&pool);
 }
+
+#[test]
+fn the_completion_of_a_payload_waits_for_the_bounced_frame_and_tells_of_the_copy() {
+    let (pool, bounce) = (pool(8, 0), pool(8, 0));
+    let (memory, _) = lent(b"bytes of a payload");
+    let mut dma = DmaTable::new();
+    let mapper: Arc<dyn DmaMapper> = Arc::new(FixedMapper::default());
+    dma.map(&pool, &mapper).unwrap();
+    dma.bounce_into(&bounce, &mapper).unwrap();
+    let mut tx = TxBuffers::new(8).unwrap();
+    let mut packet = pool.alloc().unwrap();
+    fill(&mut packet, b"header");
+    let (completion, token) = Completion::new();
+    let mut payload = Packet::from_external(&pool, &memory, 0, 16).unwrap();
+    assert!(payload.complete_with(token).unwrap().is_none());
+    packet.append_segment(payload).unwrap();
+    let mut burst = Burst::new(1);
+    burst.push(packet).unwrap();
+    assert_eq!(tx.send(&mut burst, 8, &dma, 1..=512, |_, _| {}), 1);
+    assert_eq!((completion.is_done(), completion.copied()), (false, 1));
+    tx.release(8);
+    assert!(completion.is_done());
+}

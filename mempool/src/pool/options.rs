@@ -136,14 +136,6 @@ impl PoolOptions {
         range("cache", self.cache, 0, 65_536)?;
         range("cache_refill", self.cache_refill.into(), 1, 100)?;
         range("cache_flush", self.cache_flush.into(), 1, 100)?;
-        if self.cache > self.buffers / 4 && self.buffers >= 1024 {
-            tracing::warn!(
-                "a cache of {} buffers a core in a pool of {}: two cores can keep so many that the others are short of them; {} is better",
-                self.cache,
-                self.buffers,
-                self.buffers / 8
-            );
-        }
         let Watermarks { low, pressure, high } = self.watermarks;
         match low <= pressure && pressure <= high && high <= 100 {
             true => Ok(()),

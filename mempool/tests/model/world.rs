@@ -196,7 +196,12 @@ impl World {
         if first.is_foreign && first.content.len() > DATA_ROOM {
             return Err(Why::Room);
         }
-        self.with([known], |world| world.can_take_for(first))?;
+        let is_shared = self.with([known], |world| world.is_shared(first.buffer));
+        match self.with([known], |world| world.can_take_for(first)) {
+            // The charge of an only owner goes along.
+            Err(Why::Limit) if !is_shared => {}
+            answer => answer?,
+        }
         let buffer = self.another_buffer(known.segments[0].buffer);
         known.segments[0].copy_to(buffer);
         Ok(())
@@ -323,7 +328,8 @@ impl World {
                 self.live.push_back(Known { packet: share, segments: known.segments.clone() });
             }
             Op::Charge { account, .. } => {
-                let is_full = self.with([&known], |world| world.is_full(account));
+                let is_its = self.charges.get(&known.segments[0].buffer) == Some(&account);
+                let is_full = !is_its && self.with([&known], |world| world.is_full(account));
                 assert_eq!(known.packet.charge(&self.accounts[account]).is_err(), is_full);
                 if !is_full {
                     self.charges.insert(known.segments[0].buffer, account);
@@ -445,10 +451,9 @@ impl World {
             return known.packet.linearize().unwrap();
         }
         let behind: usize = known.segments[1..].iter().map(|segment| segment.content.len()).sum();
-        let mut expected = self.make_own(known);
-        if expected.is_ok() && behind > known.segments[0].tailroom() {
-            expected = Err(Why::Room);
-        }
+        let first = &known.segments[0];
+        let room = if first.is_foreign { DATA_ROOM.saturating_sub(first.content.len()) } else { first.tailroom() };
+        let expected = if behind > room { Err(Why::Room) } else { self.make_own(known) };
         assert_eq!(known.packet.linearize().map_err(why), expected);
         if expected.is_ok() {
             for segment in known.segments.split_off(1) {
