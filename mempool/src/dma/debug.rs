@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::{DmaMapper, Iova};
 use crate::error::Result;
 use crate::region::Region;
+use crate::registry::tunables::DMA_DEBUG;
 
 /// Unmapped regions that are remembered.
 const PAST: usize = 1024;
@@ -103,6 +104,15 @@ pub struct Report {
     pub mapped: Vec<Record>,
     /// Wrong unmappings: the first 64.
     pub misuses: Vec<Misuse>,
+}
+
+/// The way to memory for a port: `inner`, watched if the tunable `dma.debug` asks for that.
+pub fn mapper(inner: Arc<dyn DmaMapper>) -> (Arc<dyn DmaMapper>, Option<Arc<Checked>>) {
+    if DMA_DEBUG.value() == 0 {
+        return (inner, None);
+    }
+    let checked = Checked::new(inner);
+    (checked.clone(), Some(checked))
 }
 
 impl Checked {

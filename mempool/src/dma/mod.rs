@@ -29,7 +29,7 @@ mod external;
 mod region;
 mod table;
 
-pub use debug::{Checked, Misuse, Record, Report, Verdict};
+pub use debug::{Checked, Misuse, Record, Report, Verdict, mapper};
 pub use external::External;
 pub(crate) use external::Lent;
 pub use region::DmaRegion;
