@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU16;
 
 use super::tracks::Place;
 use crate::slot;
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering};
 use crate::table::Entry;
 
 /// Bytes that pieces are multiples of.
@@ -67,11 +67,8 @@ impl Blocks {
     /// Takes references to the block of `slot` back. True if these were the last: the caller has the block alone. Everyone else does not
     /// touch it, nor the pool, after the call.
     pub(crate) fn let_go(&self, slot: u32, count: u32) -> bool {
-        let last = self.references(slot).fetch_sub(count, Ordering::Release) == count;
-        if last {
-            fence(Ordering::Acquire);
-        }
-        last
+        // As in `Sharers::leave`.
+        self.references(slot).fetch_sub(count, Ordering::AcqRel) == count
     }
 
     /// The slot that is a block's name in the pool's ring: its first granule's.
