@@ -17,7 +17,6 @@ use std::ptr;
 use crate::packet::Packet;
 use crate::pool;
 use crate::registry::Reason;
-use crate::slot;
 use crate::table;
 
 /// Most packets a burst holds.
@@ -78,32 +77,32 @@ impl Burst {
     }
 
     /// Frees all packets, in bulk.
+    #[inline]
     pub fn clear(&mut self) {
-        let slots = self.slots();
-        let count = slots.len();
-        if count == 0 {
+        let (head, tail) = (self.head, self.tail);
+        if head == tail {
             return;
         }
-        let first = slots[0].slot();
-        let difference = slots.iter().fold(0, |difference, packet| difference | packet.slot() ^ first);
-        if slot::same_pool(difference) {
-            let head = self.head;
-            // First: should a release of foreign memory panic, no packet has two owners.
-            self.take_front(count);
-            let from = self.packets.as_ptr().wrapping_add(head).cast::<Packet>();
-            // SAFETY: the packets own their buffers, all of `first`'s pool, noted all or none; forgotten above, so each comes home once.
-            // A burst is no longer than MAX_GIVE.
-            unsafe {
-                pool::give(table::entry(first), count, |space| {
-                    for at in 0..count {
-                        space.add(at).write((*from.add(at)).slot());
-                    }
-                });
-            }
-        } else {
-            while let Some(packet) = self.pop_front() {
-                drop(packet);
-            }
+        // First: should a release of foreign memory panic, no packet has two owners.
+        (self.head, self.tail) = (0, 0);
+        // SAFETY: the packets at head..tail own their buffers; they are forgotten, so each comes home once. A burst is no longer than
+        // MAX_GIVE.
+        let given = unsafe {
+            let packets = self.packets.as_ptr().add(head).cast::<Packet>();
+            pool::give(table::entry((*packets).slot()), tail - head, |space| write_slots(packets, space, tail - head))
+        };
+        if !given {
+            // Nothing has happened to them.
+            (self.head, self.tail) = (head, tail);
+            self.clear_one_by_one();
+        }
+    }
+
+    /// [`Self::clear`] for packets of several pools.
+    #[inline(never)]
+    fn clear_one_by_one(&mut self) {
+        while let Some(packet) = self.pop_front() {
+            drop(packet);
         }
     }
 
@@ -159,6 +158,25 @@ impl Burst {
             (self.head, self.tail) = (0, 0);
         }
     }
+}
+
+/// Writes the slots of `count` packets to the memory at `to`. Returns the bits in which they differ from the first.
+///
+/// # Safety
+/// `packets` is valid for `count` reads, one at least, `to` for `count` writes, and they do not overlap.
+#[inline(always)]
+unsafe fn write_slots(packets: *const Packet, to: *mut u32, count: usize) -> u32 {
+    let mut difference = 0;
+    // SAFETY: per contract.
+    unsafe {
+        let first = (*packets).slot();
+        for at in 0..count {
+            let slot = (*packets.add(at)).slot();
+            to.add(at).write(slot);
+            difference |= slot ^ first;
+        }
+    }
+    difference
 }
 
 impl Deref for Burst {

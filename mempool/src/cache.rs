@@ -279,13 +279,23 @@ impl Cache {
     /// The caller is the cache's thread; `out` is valid for `count` writes.
     #[inline(always)]
     pub(crate) unsafe fn pop(&self, out: *mut u32, count: usize) -> bool {
+        // SAFETY: per contract.
+        unsafe { self.pop_with(count, |slots| copy_slots(slots, out, count)) }
+    }
+
+    /// Pops `count` buffers if it has them: `read` gets to see them where they are.
+    ///
+    /// # Safety
+    /// The caller is the cache's thread; `read` reads `count` slots at most, and does not touch the pool.
+    #[inline(always)]
+    pub(crate) unsafe fn pop_with(&self, count: usize, read: impl FnOnce(*const u32)) -> bool {
         let len = self.header().len.load(Ordering::Relaxed) as usize;
         if count > len {
             return false;
         }
         let rest = len - count;
-        // SAFETY: entries[rest..len] lie inside, hold free buffers, and are touched by this thread only; `out` per contract.
-        unsafe { copy_slots(self.entries().add(rest), out, count) };
+        // SAFETY: entries[rest..len] lie inside, hold free buffers, and are touched by this thread only.
+        read(unsafe { self.entries().add(rest) });
         self.header().len.store(rest as u32, Ordering::Release);
         add(&self.header().counters.allocated, count as u64);
         true

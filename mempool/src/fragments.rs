@@ -23,9 +23,11 @@ const BIAS: u32 = 1 << 16;
 #[derive(Debug)]
 pub struct FragCache {
     pool: Pool,
-    /// The block's name; 0 if there is none.
+    /// Bytes of a block.
+    bytes: u32,
+    /// The block's name.
     block: u32,
-    /// Bytes of it that are cut.
+    /// Bytes of it that are cut: all, if there is none.
     cut: u32,
     /// References that are left of those taken ahead.
     bias: u32,
@@ -38,7 +40,9 @@ impl FragCache {
     /// A pool that is not of blocks.
     pub fn new(pool: &Pool) -> Result<FragCache> {
         match pool.shared().blocks() {
-            Some(_) => Ok(FragCache { pool: pool.clone(), block: 0, cut: 0, bias: 0 }),
+            Some(blocks) => {
+                Ok(FragCache { pool: pool.clone(), bytes: blocks.bytes(), block: 0, cut: blocks.bytes(), bias: 0 })
+            }
             None => {
                 Err(Error::Invalid(format!("{}: pieces are cut from pools made with Pool::of_blocks", pool.name())))
             }
@@ -61,22 +65,21 @@ impl FragCache {
     /// [`Refused::NoRoom`] if a block is smaller, [`Refused::NoBuffer`] if no block is free.
     #[inline]
     pub fn alloc(&mut self, room: usize) -> Result<Packet, Refused> {
-        let headroom = self.pool.headroom();
-        let all = self.blocks().map_or(0, Blocks::bytes);
-        let available = (all as usize).saturating_sub(headroom.into());
+        let (headroom, available) = (self.pool.headroom(), usize::from(self.pool.data_room()));
         if room > available {
             return Err(Refused::NoRoom { wanted: room, available });
         }
         let size = (room as u32 + u32::from(headroom)).next_multiple_of(GRANULE).max(GRANULE);
-        if self.bias == 0 || self.cut + size > all {
-            self.change_block()?;
+        if self.cut + size > self.bytes && !self.change_block() {
+            return Err(Refused::NoBuffer);
         }
-        let slot = self.block + self.cut / GRANULE;
+        let mut slot = self.block + self.cut / GRANULE;
         self.cut += size;
         self.bias -= 1;
         if let Some(blocks) = self.blocks() {
             blocks.cut(slot, size as u16);
         }
+        self.pool.shared().follow(&mut slot);
         // SAFETY: the granules from `slot` on, `size` bytes of a block that this cache has, are nobody else's, and one reference is the
         // packet's now.
         Ok(unsafe { Packet::from_slot(slot, headroom) })
@@ -92,28 +95,26 @@ impl FragCache {
         Ok(packet)
     }
 
-    /// Begins another block, or the same one again if all its pieces are gone.
+    /// Begins another block, or the same one again if all its pieces are gone. False if there is none.
     #[cold]
     #[inline(never)]
-    fn change_block(&mut self) -> Result<(), Refused> {
-        if !self.let_go() {
-            let mut block = 0;
-            // SAFETY: one slot of room.
-            if !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
-                return Err(Refused::NoBuffer);
-            }
-            // A tracked pool follows the block, not its pieces.
-            self.block = block & !slot::NOTED;
+    fn change_block(&mut self) -> bool {
+        let mut block = self.block;
+        // SAFETY: one slot of room.
+        if !self.let_go() && !unsafe { self.pool.shared().take(&mut block, 1, Priority::Normal) } {
+            return false;
         }
         if let Some(blocks) = self.blocks() {
-            blocks.hold(self.block, BIAS);
+            blocks.hold(block, BIAS);
         }
-        (self.cut, self.bias) = (0, BIAS);
-        Ok(())
+        // The name of the block, whose pieces are followed each for itself.
+        (self.block, self.cut, self.bias) = (block & !slot::NOTED, 0, BIAS);
+        true
     }
 
     /// Gives the rest of the bias back. True if the block is this cache's alone now, and nobody's otherwise.
     fn let_go(&mut self) -> bool {
+        self.cut = self.bytes;
         let bias = std::mem::take(&mut self.bias);
         bias > 0 && self.blocks().is_some_and(|blocks| blocks.let_go(self.block, bias))
     }

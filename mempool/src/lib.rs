@@ -4,6 +4,20 @@
 //! [`buffers`] holds those that a card has. No networking here: what is in a frame, and what a descriptor looks like, is others'
 //! business.
 //!
+//! | wanted | to be found at |
+//! |---|---|
+//! | a buffer, with headroom, aligned, for a tenant | [`Pool::alloc_bulk`], [`Pool::alloc_with`] |
+//! | one frame in several places, in several buffers | [`Packet::share`], [`Packet::append_segment`] |
+//! | small packets of large buffers | [`FragCache`] |
+//! | memory that somebody else owns, and word when it is sent | [`dma::External`], [`Packet::from_external`], [`Completion`] |
+//! | order when buffers run short | [`Watermarks`], [`Priority`], [`Pool::next_event`] |
+//! | who may have how many | [`Account`] |
+//! | why packets were dropped | [`Reason`], [`Packet::drop_with`] |
+//! | settings and figures | [`registry`], [`report`] |
+//! | who has a buffer that does not come home | [`Tracking`], [`Pool::holdings`], [`Pool::destroy`] |
+//!
+//! `docs/memory.md` in the repository describes all of it, with its limits.
+//!
 //! ```
 //! use gannet_mempool::{Burst, Pool, PoolOptions};
 //!
@@ -55,3 +69,8 @@ pub use pool::{
 pub use registry::Reason;
 pub use thread::MAX_THREADS;
 pub use token::{Completion, Token};
+
+/// Its examples are tests of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/memory.md")]
+mod guide {}

@@ -12,7 +12,7 @@
 //! lets go of it.
 #![allow(unsafe_code)]
 
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
 
@@ -105,6 +105,18 @@ impl Notes {
     #[inline(always)]
     pub(crate) fn write_account(&self, slot: u32, account: u16) {
         self.note(slot).store(account & ACCOUNT, Ordering::Relaxed);
+    }
+
+    /// [`Self::write_account`] for many buffers; makes their slots noted ones.
+    #[inline(always)]
+    pub(crate) fn charging(&self, account: u16) -> impl Fn(u32) -> u32 {
+        // Outside the loop that this is for: to the compiler, what is stored there could change where the notes are.
+        let (notes, note) = (&*self.notes, account & ACCOUNT);
+        move |slot| {
+            // SAFETY: as in `note`.
+            unsafe { notes.get_unchecked(slot::index(slot) as usize) }.store(note, Ordering::Relaxed);
+            slot | slot::NOTED
+        }
     }
 
     /// The account that the buffer of a noted packet is charged to, 0 for none.
@@ -201,7 +213,26 @@ impl Record {
         ptr::NonNull::new(old).map(|old| unsafe { Token::from_raw(old) })
     }
 
+    /// One more token of the same completion, if a token hangs on the buffer.
+    pub(crate) fn token(&self) -> Option<Token> {
+        let token = ptr::NonNull::new(self.token.load(Ordering::Relaxed))?;
+        // SAFETY: put there by `set_token`; it stays there, as this one is not dropped.
+        let token = ManuallyDrop::new(unsafe { Token::from_raw(token) });
+        Some(Token::clone(&token))
+    }
+
+    /// One owner less. True for the last, and nothing hangs on the buffer any more; everyone else does not touch it, nor its pool.
+    #[inline(always)]
+    fn let_go(&self) -> bool {
+        let is_last = self.sharers.leave();
+        if is_last {
+            self.clear();
+        }
+        is_last
+    }
+
     /// Lets go of all that hangs on the buffer. The caller is its last owner.
+    #[inline(never)]
     fn clear(&self) {
         let mut next = self.take_next();
         // One by one: a chain that drops its own tail would need a stack as long as itself.
@@ -219,33 +250,51 @@ impl Record {
 /// # Safety
 /// All are noted slots of the pool that `entry` is of, in the caller's hands. Those not left in the front are not any more.
 pub(crate) unsafe fn settle(entry: &'static Entry, slots: &mut [u32]) -> usize {
-    let mut home = 0;
-    // Charges of one account in a row are given back together.
-    let (mut charged, mut count) = (0, 0);
-    for at in 0..slots.len() {
+    // SAFETY: the pool is there as long as one of the slots is in the caller's hands, and is not used after.
+    let Notes { notes, records } = unsafe { entry.pool() }.notes();
+    // Here, once: a load behind the barrier that `let_go` is waits for it.
+    let (notes, records) = (&**notes, &**records);
+    // SAFETY: slots of this pool have an index below the number of places.
+    let note_of = |slot: u32| unsafe { notes.get_unchecked(slot::index(slot) as usize) }.load(Ordering::Relaxed);
+    let (mut home, mut at) = (0, 0);
+    while at < slots.len() {
         let slot = slots[at];
-        // SAFETY: this slot is in the caller's hands until `leave` says otherwise, after which `notes` is not used.
-        let notes = unsafe { entry.pool() }.notes();
-        let note = notes.note(slot).load(Ordering::Relaxed);
-        if note & RECORD != 0 {
-            let record = notes.record_at(slot);
-            if !record.sharers.leave() {
-                continue;
+        let note = note_of(slot);
+        if note & RECORD == 0 {
+            // Charges of one account in a row are given back together.
+            let count = slots[at..].iter().take_while(|&&slot| note_of(slot) == note).count();
+            slots.copy_within(at..at + count, home);
+            slots[home..home + count].iter_mut().for_each(|slot| *slot &= !slot::NOTED);
+            uncharge(note, count as u32);
+            home += count;
+            at += count;
+        } else {
+            // SAFETY: as above.
+            if unsafe { records.get_unchecked(slot::index(slot) as usize) }.let_go() {
+                // Now, not before: an owner may have changed it until it left.
+                uncharge(note_of(slot) & ACCOUNT, 1);
+                slots[home] = slot & !slot::NOTED;
+                home += 1;
             }
-            record.clear();
+            at += 1;
         }
-        // Now, not before: an owner may have changed it until it left.
-        let account = notes.account(slot);
-        if account != charged {
-            uncharge(charged, count);
-            (charged, count) = (account, 0);
-        }
-        count += 1;
-        slots[home] = slot & !slot::NOTED;
-        home += 1;
     }
-    uncharge(charged, count);
     home
+}
+
+/// [`settle`] for one packet. True if its buffer has no other owner.
+///
+/// # Safety
+/// As there, and if this returns false the slot is not in the caller's hands any more.
+#[inline(always)]
+pub(crate) unsafe fn settle_one(entry: &'static Entry, slot: u32) -> bool {
+    // SAFETY: the slot is in the caller's hands until `let_go` says otherwise, after which `notes` is not used.
+    let notes = unsafe { entry.pool() }.notes();
+    if notes.record(slot).is_some_and(|record| !record.let_go()) {
+        return false;
+    }
+    uncharge(notes.account(slot), 1);
+    true
 }
 
 /// Gives back what is charged to an account, 0 being nobody's.

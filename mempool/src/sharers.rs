@@ -27,6 +27,17 @@ impl Sharers {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One more. The caller holds an owner, and nobody else could use that one to join: so, if there is no other, it is alone with the count.
+    #[inline(always)]
+    pub(crate) fn join_by_holder(&self) {
+        if self.is_shared() {
+            self.join();
+        } else {
+            // No read-modify-write, which costs as much as all the rest of sharing.
+            self.0.store(1, Ordering::Relaxed);
+        }
+    }
+
     /// One less. True for the last, who has the buffer alone then. Everyone else does not touch the buffer, nor its pool, after the call.
     #[inline(always)]
     pub(crate) fn leave(&self) -> bool {

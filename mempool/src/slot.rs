@@ -48,6 +48,9 @@ pub(crate) const fn index(slot: u32) -> u32 {
     slot & (MAX_BUFFERS - 1)
 }
 
+/// No difference that [`same_pool`] minds: for slots that are known to be of one pool.
+pub(crate) const SAME_POOL: u32 = 0;
+
 /// Whether all slots that differ from each other by the bits in `difference` are of one pool, and all noted or none.
 #[inline(always)]
 pub(crate) const fn same_pool(difference: u32) -> bool {

@@ -172,7 +172,7 @@ pub(crate) fn sweep() {
                 entry.base.store(ptr::null_mut(), Ordering::Relaxed);
                 entry.caches.store(ptr::null_mut(), Ordering::Relaxed);
             }
-            // SAFETY: from Box::into_raw in `enter`. No handle is left (closing), no buffer is out (complete), and whoever brought the
+            // SAFETY: from Box::leak in `enter`. No handle is left (closing), no buffer is out (complete), and whoever brought the
             // last one home did not touch the pool after the store that `is_complete` has seen (see `pool::give`).
             drop(unsafe { Box::from_raw(pool) });
         }

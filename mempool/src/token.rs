@@ -42,7 +42,7 @@ impl Completion {
         self.0.pending.load(Ordering::Acquire)
     }
 
-    /// Packets that were sent from a copy, since the card cannot reach their memory.
+    /// Packets whose bytes were copied: for a card that cannot reach their memory, or to be changed.
     pub fn copied(&self) -> usize {
         self.0.copied.load(Ordering::Relaxed)
     }

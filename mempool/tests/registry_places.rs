@@ -18,12 +18,13 @@ fn counters_beyond_the_last_place_count_exactly_and_are_listed_as_one() {
 
     // Backwards: those without a place count before the others.
     thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                COUNTERS.iter().rev().for_each(|counter| counter.add(10));
-                LATE.count(3);
-            });
-        }
+        let count = || {
+            COUNTERS.iter().rev().for_each(|counter| counter.add(10));
+            LATE.count(3);
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(count)).collect();
+        // By hand: the scope itself does not wait until their numbers are back.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
     assert!(COUNTERS.iter().all(|counter| counter.value() == THREADS as u64 * 10));
     assert_eq!(LATE.value(), THREADS as u64 * 3);

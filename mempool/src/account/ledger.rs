@@ -96,7 +96,7 @@ fn stock_of(thread: usize, number: u16) -> &'static AtomicU32 {
 
 /// Charges `count` buffers to an account, all or none. False if that would exceed its limit (see the head of this file).
 ///
-/// The caller has a handle to the account: nothing is charged to one that is closing. [`NOBODY`] may have everything.
+/// The caller has a handle to the account, or a buffer that is charged to it: either keeps the number. One that is closing gets nothing more. [`NOBODY`] may have everything.
 #[inline]
 pub(crate) fn charge(number: u16, count: u32) -> bool {
     if number == NOBODY {

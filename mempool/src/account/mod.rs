@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use ledger::ledger;
-pub(crate) use ledger::{MAX_ACCOUNTS, charge, thread_ends, uncharge};
+pub(crate) use ledger::{MAX_ACCOUNTS, NOBODY, charge, thread_ends, uncharge};
 
 /// A handle to an account. Cloning gives another handle to the same account.
 ///

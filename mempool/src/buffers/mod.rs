@@ -18,7 +18,7 @@ pub use tx::{Obstacle, Segment, TxBuffers};
 
 use crate::cache::copy_slots;
 use crate::pool::{self, MAX_GIVE};
-use crate::slot;
+use crate::slot::{self, SAME_POOL};
 use crate::table::{self, Entry};
 use crate::{Error, Result};
 
@@ -102,7 +102,10 @@ impl Places {
             match pool_of(slots) {
                 // SAFETY: the ring owned these buffers, at most MAX_GIVE and all of that pool, and has forgotten them.
                 Some(entry) => unsafe {
-                    pool::give(entry, slots.len(), |space| copy_slots(places, space, slots.len()))
+                    pool::give(entry, slots.len(), |space| {
+                        copy_slots(places, space, slots.len());
+                        SAME_POOL
+                    });
                 },
                 // SAFETY: the ring owned each buffer and has forgotten it.
                 None => slots.iter().filter(|&&slot| slot != NOTHING).for_each(|&slot| unsafe { pool::give_one(slot) }),

@@ -40,6 +40,8 @@ pub struct Packet {
 }
 
 const _: () = assert!(size_of::<Packet>() == 16 && size_of::<Option<Packet>>() == 16);
+// `write_from_slots` puts the fields together.
+const _: () = assert!(cfg!(target_endian = "little"), "Gannet needs a little-endian machine");
 
 /// Why a packet cannot be had, or not be changed so. It is as it was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +74,25 @@ impl Packet {
     pub(crate) unsafe fn from_slot(slot: u32, headroom: u16) -> Packet {
         // SAFETY: per contract; no bytes are claimed.
         unsafe { Self::received(slot, headroom, 0, Metadata::default()) }
+    }
+
+    /// Makes empty packets, as [`Self::from_slot`], of `count` slots.
+    ///
+    /// # Safety
+    /// As there, for each slot that `slot` returns for a place below `count`; `packets` is valid for `count` writes.
+    #[inline(always)]
+    pub(crate) unsafe fn write_from_slots(
+        packets: *mut Packet,
+        count: usize,
+        headroom: u16,
+        slot: impl Fn(usize) -> u32,
+    ) {
+        // Two stores a packet: one for each field would take twice the time.
+        let rest = u64::from(headroom) << 32;
+        for at in 0..count {
+            // SAFETY: per contract; these are the bits of slot, offset, no length and no metadata.
+            unsafe { packets.add(at).cast::<[u64; 2]>().write([rest | u64::from(slot(at)), 0]) };
+        }
     }
 
     /// A packet of `len` bytes.
@@ -238,7 +259,8 @@ fn fits(wanted: usize, available: usize) -> Result<(), Refused> {
 }
 
 impl Drop for Packet {
-    #[inline]
+    // Always: a packet of which no address is taken, not even for unwinding, can stay in registers.
+    #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the packet owned the buffer and is gone.
         unsafe { pool::give_one(self.slot()) }

@@ -55,7 +55,7 @@ impl Packet {
     #[inline]
     #[must_use]
     pub fn share(&mut self) -> Packet {
-        self.open_record().sharers().join();
+        self.open_record().sharers().join_by_holder();
         self.twin()
     }
 
@@ -130,6 +130,16 @@ impl Packet {
         self.hand_token_to(&mut copy);
         *self = copy;
         Ok(())
+    }
+
+    /// Has the completion wait for `other` too, unless that has one of its own.
+    pub(super) fn lend_completion_to(&self, other: &mut Packet) {
+        if let Some(token) = self.record().and_then(Record::token)
+            && let Ok(record) = other.own_record()
+            && let Some(own) = record.set_token(Some(token))
+        {
+            record.set_token(Some(own));
+        }
     }
 
     /// Gives the completion, unless others of this buffer wait for it too, to a copy.
@@ -229,7 +239,7 @@ impl Packet {
 
     /// Notes that this new packet, about which nothing is noted but perhaps its place, is charged to an account already.
     #[inline(always)]
-    pub(crate) fn note_account(&mut self, account: u16) {
+    fn note_account(&mut self, account: u16) {
         debug_assert!(self.record().is_none());
         // SAFETY: this packet's buffer is out.
         unsafe { notes::of(self.slot()) }.write_account(self.slot(), account);

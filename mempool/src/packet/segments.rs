@@ -54,12 +54,19 @@ impl Packet {
         Ok(())
     }
 
-    /// Takes off all segments behind the first, as a packet of their own; `None` if there are none.
+    /// Takes off all segments behind the first, as a packet of their own; `None` if there are none. A completion waits for both.
     ///
     /// # Errors
     /// [`Refused::Shared`].
     pub fn detach_tail(&mut self) -> Result<Option<Packet>, Refused> {
-        if self.is_shared() { Err(Refused::Shared) } else { Ok(self.detach()) }
+        if self.is_shared() {
+            return Err(Refused::Shared);
+        }
+        let mut tail = self.detach();
+        if let Some(tail) = &mut tail {
+            self.lend_completion_to(tail);
+        }
+        Ok(tail)
     }
 
     /// Takes off what is behind, if that is this packet's alone.
@@ -68,7 +75,7 @@ impl Packet {
         if record.sharers().is_shared() { None } else { record.take_next() }
     }
 
-    /// Keeps the first `at` bytes of the frame, and returns the rest; `None` if there is no rest. Bytes are copied only in the segment that the
+    /// Keeps the first `at` bytes of the frame, and returns the rest; `None` if there is no rest. A completion waits for both. Bytes are copied only in the segment that the
     /// cut goes through, into a buffer of the same pool.
     ///
     /// # Errors
@@ -87,8 +94,11 @@ impl Packet {
         }
         let Some(record) = before.record() else { return Ok(None) };
         let Some(mut segment) = record.take_next() else { return Ok(None) };
-        let rest = segment.cut(at);
+        let mut rest = segment.cut(at);
         record.set_next(segment);
+        if let Ok(Some(rest)) = &mut rest {
+            self.lend_completion_to(rest);
+        }
         rest
     }
 
@@ -98,7 +108,8 @@ impl Packet {
             return self.detach_tail();
         }
         self.own_record()?;
-        let rest = self.part(at)?;
+        let mut rest = self.part(at)?;
+        self.lend_completion_to(&mut rest);
         // The part shares what is behind; now it is behind the part alone.
         drop(self.detach());
         self.trim(self.len() - at)?;

@@ -31,17 +31,17 @@ pub(crate) use shared::{MAX_GIVE, Shared, give, give_one};
 pub use tracks::{Holding, Holdings, Place};
 
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::account::{self, OverLimit};
+use crate::account::{self, Account, NOBODY, OverLimit};
 use crate::burst::Burst;
 use crate::cache::{PoolStats, copy_slots};
 use crate::error::Result;
 use crate::packet::{Packet, Refused};
 use crate::region::Region;
+use crate::slot;
 use crate::table;
 
 // The largest pool has some 340 GB.
@@ -104,7 +104,7 @@ impl Pool {
     /// for them.
     #[inline]
     pub fn alloc_bulk(&self, burst: &mut Burst, count: usize) -> bool {
-        self.take_bulk(burst, count, Priority::Normal, self.shared().headroom)
+        self.take_bulk(burst, count, Priority::Normal, self.shared().headroom, |slot| slot)
     }
 
     /// Takes one buffer as `request` wants it.
@@ -113,9 +113,19 @@ impl Pool {
     /// None is free for this priority, the account has what it may have, or there is not that much headroom.
     #[inline]
     pub fn alloc_with(&self, request: &Request<'_>) -> Result<Packet, Refused> {
-        let mut burst = Burst::new(1);
-        self.alloc_bulk_with(request, &mut burst, 1)?;
-        burst.pop_front().ok_or(Refused::NoBuffer)
+        let headroom = self.headroom_for(request)?;
+        let account = request.account.map_or(NOBODY, Account::number);
+        if !account::charge(account, 1) {
+            return Err(OverLimit::new(account, 1).into());
+        }
+        let mut slot = 0;
+        // SAFETY: one slot of room.
+        if !unsafe { self.shared().take(&mut slot, 1, request.priority) } {
+            account::uncharge(account, 1);
+            return Err(Refused::NoBuffer);
+        }
+        // SAFETY: the slot taken is out now and becomes exactly one packet; the note is of its charge.
+        Ok(unsafe { Packet::from_slot(self.charged(slot, account), headroom) })
     }
 
     /// Takes `count` buffers into `burst` as `request` wants them, all or none.
@@ -129,7 +139,7 @@ impl Pool {
         }
         let headroom = self.headroom_for(request)?;
         let Some(account) = request.account else {
-            let taken = self.take_bulk(burst, count, request.priority, headroom);
+            let taken = self.take_bulk(burst, count, request.priority, headroom, |slot| slot);
             return if taken { Ok(()) } else { Err(Refused::NoBuffer) };
         };
         let number = account.number();
@@ -137,12 +147,11 @@ impl Pool {
         if !account::charge(number, count as u32) {
             return Err(OverLimit::new(number, count as u32).into());
         }
-        let old = burst.len();
-        if !self.take_bulk(burst, count, request.priority, headroom) {
+        let note = self.shared().notes().charging(number);
+        if !self.take_bulk(burst, count, request.priority, headroom, note) {
             account::uncharge(number, count as u32);
             return Err(Refused::NoBuffer);
         }
-        burst[old..].iter_mut().for_each(|packet| packet.note_account(number));
         Ok(())
     }
 
@@ -159,24 +168,41 @@ impl Pool {
         }
     }
 
+    /// Takes `count` buffers, as packets with the slots that `note` makes of theirs.
     #[inline(always)]
-    fn take_bulk(&self, burst: &mut Burst, count: usize, priority: Priority, headroom: u16) -> bool {
+    fn take_bulk(
+        &self,
+        burst: &mut Burst,
+        count: usize,
+        priority: Priority,
+        headroom: u16,
+        note: impl Fn(u32) -> u32,
+    ) -> bool {
         if burst.room() < count {
             return false;
         }
-        let shared = self.shared();
-        let mut slots = [MaybeUninit::<u32>::uninit(); crate::MAX_BURST];
-        // SAFETY: a burst's room, and so `count`, is at most MAX_BURST; `take` initialises `count` slots if it says so.
+        let space = burst.space().as_mut_ptr().cast::<Packet>();
+        // SAFETY: a burst's room, and so `count`, is at most MAX_BURST, and that many places are written.
+        // The slots taken are out now, and each becomes exactly one packet.
         unsafe {
-            if !shared.take(slots.as_mut_ptr().cast(), count, priority) {
-                return false;
+            let taken = self.shared().take_with(count, priority, |slots| {
+                Packet::write_from_slots(space, count, headroom, |at| note(*slots.add(at)));
+            });
+            if taken {
+                burst.extend(count);
             }
-            for (place, slot) in burst.space().iter_mut().zip(&slots[..count]) {
-                place.write(Packet::from_slot(slot.assume_init(), headroom));
-            }
-            burst.extend(count);
+            taken
         }
-        true
+    }
+
+    /// The slot of a buffer, just taken, that is charged to an account.
+    #[inline(always)]
+    fn charged(&self, slot: u32, account: u16) -> u32 {
+        if account == NOBODY {
+            return slot;
+        }
+        self.shared().notes().write_account(slot, account);
+        slot | slot::NOTED
     }
 
     #[inline(always)]
@@ -197,7 +223,10 @@ impl Pool {
             let taken = count > 0 && self.shared().take(slots.as_mut_ptr(), count, Priority::Normal);
             if taken {
                 let slots = std::hint::black_box(slots.as_ptr());
-                give(table::entry_of(self.number()), count, |space| copy_slots(slots, space, count));
+                give(table::entry_of(self.number()), count, |space| {
+                    copy_slots(slots, space, count);
+                    slot::SAME_POOL
+                });
             }
             taken
         }

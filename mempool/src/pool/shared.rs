@@ -15,7 +15,8 @@ use super::blocks::{self, Blocks};
 use super::options::{PoolOptions, Priority, Shape, Tracking};
 use super::pressure::{Level, Pressure};
 use super::tracks::{Holdings, Place, Tracks};
-use crate::cache::{Cache, Caches};
+use crate::burst::MAX_BURST;
+use crate::cache::{Cache, Caches, copy_slots};
 use crate::error::{Error, Result};
 use crate::notes::{self, Notes};
 use crate::packet::{Packet, Refused};
@@ -193,6 +194,35 @@ impl Shared {
         }
     }
 
+    /// [`Self::take`] up to [`MAX_BURST`] buffers for `read`, which gets to see where their slots are.
+    ///
+    /// # Safety
+    /// `count` is at most [`MAX_BURST`]; `read` reads `count` slots at most, and does not touch the pool.
+    #[inline(always)]
+    pub(crate) unsafe fn take_with(&self, count: usize, priority: Priority, read: impl Fn(*const u32)) -> bool {
+        // SAFETY: as in `take`.
+        unsafe {
+            match table::entry_of(self.number).cache() {
+                Some(cache) if cache.pop_with(count, &read) => true,
+                _ => self.take_slow_with(count, priority, read),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::take_with`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn take_slow_with(&self, count: usize, priority: Priority, read: impl Fn(*const u32)) -> bool {
+        let mut slots = [MaybeUninit::<u32>::uninit(); MAX_BURST];
+        // SAFETY: `count` is within the array, per contract.
+        let taken = unsafe { self.take_slow(slots.as_mut_ptr().cast(), count, priority) };
+        if taken {
+            read(slots.as_ptr().cast());
+        }
+        taken
+    }
+
     /// # Safety
     /// As [`Self::take`].
     #[cold]
@@ -225,6 +255,12 @@ impl Shared {
             blocks.hold(*slot, 1);
             blocks.cut(*slot, blocks.bytes() as u16);
         }
+        self.follow(slot);
+    }
+
+    /// Follows a buffer, or piece, that becomes a packet, if the pool is tracked.
+    #[inline(always)]
+    pub(crate) fn follow(&self, slot: &mut u32) {
         if let Some(tracks) = &self.tracks {
             tracks.mark(*slot, Place::Packet);
             self.notes.write_account(*slot, 0);
@@ -319,6 +355,16 @@ impl Shared {
     unsafe fn give_home(shared: *const Shared, slots: &[u32]) {
         // SAFETY: the buffers keep the pool until they are home.
         let this = unsafe { &*shared };
+        // Those that were noted are plain now, and need no more than others.
+        // SAFETY: this thread's cache, and the buffers keep the pool; as many slots are written as there is room for.
+        unsafe {
+            if let Some(cache) = table::entry_of(this.number).cache()
+                && let Some(space) = cache.reserve(slots.len())
+            {
+                copy_slots(slots.as_ptr(), space, slots.len());
+                return cache.commit(slots.len());
+            }
+        }
         if let Some(tracks) = &this.tracks {
             slots.iter().for_each(|&slot| tracks.mark(slot, Place::Home));
         }
@@ -332,7 +378,7 @@ impl Shared {
                     cache.flush(&this.free);
                 }
                 if let Some(space) = cache.reserve(slots.len()) {
-                    ptr::copy_nonoverlapping(slots.as_ptr(), space, slots.len());
+                    copy_slots(slots.as_ptr(), space, slots.len());
                     cache.commit(slots.len());
                     return;
                 }
@@ -351,48 +397,64 @@ impl Shared {
 pub(crate) const MAX_GIVE: usize = 256;
 
 /// Brings up to [`MAX_GIVE`] buffers of one pool home, and with the last of them a pool without handles to its end. `fill` writes
-/// all `count` of them to where it is told.
+/// all `count` of them to where it is told, and returns the bits in which they differ. False, and nothing is done, if they are of
+/// several pools.
 ///
 /// A free function, since a method's `&self` would promise that the pool outlives the call.
 ///
 /// # Safety
-/// `entry` is theirs: all are noted, or none. `fill` initialises `count` slots, all out of the pool and in the caller's hands, none twice.
+/// `entry` is that of the first, and there is one. `fill` initialises `count` slots, all out of their pools and in the caller's hands, none twice.
 #[inline(always)]
-pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)) {
+pub(crate) unsafe fn give(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32) -> u32) -> bool {
     // SAFETY: the buffers are in the caller's hands until `commit` or the ring's store, the last accesses to the pool. The cache is
-    // this thread's; `fill` writes what it has been given room for.
-    unsafe {
+    // this thread's; `fill` writes what it has been given room for, which is nobody's before `commit`.
+    let given = unsafe {
         match entry.cache() {
             Some(cache) if let Some(space) = cache.reserve(count) => {
-                fill(space);
-                cache.commit(count);
+                let is_one_pool = slot::same_pool(fill(space));
+                if is_one_pool {
+                    cache.commit(count);
+                }
+                is_one_pool
             }
             _ => give_slow(entry, count, fill),
         }
-    }
-    // If the last handle goes at this very moment, its owner may miss the buffers and this thread the flag. The pool then waits
-    // for the next sweep: a fence here would cost every packet more than that is worth.
-    if entry.closing.load(Ordering::Relaxed) {
-        table::sweep();
-    }
+    };
+    sweep_after(entry);
+    given
 }
 
 /// # Safety
 /// As [`give`].
 #[inline(never)]
-unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)) {
+unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32) -> u32) -> bool {
     let mut slots = [MaybeUninit::<u32>::uninit(); MAX_GIVE];
     debug_assert!(count <= MAX_GIVE);
-    fill(slots.as_mut_ptr().cast());
-    // SAFETY: `fill` has initialised the first `count`.
-    let slots = unsafe { std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count) };
-    let Some(&first) = slots.first() else { return };
-    // SAFETY: in the caller's hands, all noted if one is. Those that are home after that are this function's to bring there.
+    if !slot::same_pool(fill(slots.as_mut_ptr().cast())) {
+        return false;
+    }
+    // SAFETY: `fill` has initialised the first `count`, at least one, all noted if one is. Those that are home after `settle` are
+    // this function's to bring there.
     unsafe {
-        let mut home = if slot::is_noted(first) { notes::settle(entry, slots) } else { count };
-        if home > 0 && entry.pool().blocks().is_some() {
-            home = blocks::settle(entry, &mut slots[..home]);
-        }
+        let slots = std::slice::from_raw_parts_mut(slots.as_mut_ptr().cast::<u32>(), count);
+        let home = if slot::is_noted(slots[0]) { notes::settle(entry, slots) } else { count };
+        bring_home(entry, &mut slots[..home]);
+    }
+    true
+}
+
+/// Brings the blocks of pieces home that nobody has any more, and all that are no pieces.
+///
+/// # Safety
+/// All are plain slots of the pool that `entry` is of, out of it and in the caller's hands, none twice.
+#[inline(never)]
+unsafe fn bring_home(entry: &'static Entry, slots: &mut [u32]) {
+    if slots.is_empty() {
+        return;
+    }
+    // SAFETY: per contract; if none is left the pool is not touched.
+    unsafe {
+        let home = if entry.pool().blocks().is_some() { blocks::settle(entry, slots) } else { slots.len() };
         if home > 0 {
             Shared::give_home(entry.pool(), &slots[..home]);
         }
@@ -405,6 +467,38 @@ unsafe fn give_slow(entry: &'static Entry, count: usize, fill: impl Fn(*mut u32)
 /// The buffer is out and in the caller's hands, who does not use it after.
 #[inline(always)]
 pub(crate) unsafe fn give_one(slot: u32) {
-    // SAFETY: the slot's own pool; the write has room for one.
-    unsafe { give(table::entry(slot), 1, |space| space.write(slot)) };
+    let entry = table::entry(slot);
+    // SAFETY: as in `give`.
+    unsafe {
+        match entry.cache() {
+            Some(cache) if let Some(space) = cache.reserve(1) => {
+                space.write(slot);
+                cache.commit(1);
+            }
+            _ => give_one_slow(entry, slot),
+        }
+    }
+    sweep_after(entry);
+}
+
+/// # Safety
+/// As [`give_one`], and `entry` is the slot's.
+#[inline(never)]
+unsafe fn give_one_slow(entry: &'static Entry, slot: u32) {
+    // SAFETY: per contract; what is left to bring home is plain.
+    unsafe {
+        if !slot::is_noted(slot) || notes::settle_one(entry, slot) {
+            bring_home(entry, &mut [slot & !slot::NOTED]);
+        }
+    }
+}
+
+/// Ends a pool without handles if what has been given was its last buffer.
+#[inline(always)]
+fn sweep_after(entry: &'static Entry) {
+    // If the last handle goes at this very moment, its owner may miss the buffers and this thread the flag. The pool then waits
+    // for the next sweep: a fence here would cost every packet more than that is worth.
+    if entry.closing.load(Ordering::Relaxed) {
+        table::sweep();
+    }
 }

@@ -39,7 +39,7 @@ use tunables::TUNABLES;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// See [`tunables`].
+    /// See [`tunables()`].
     pub tunables: Vec<TunableRow>,
     /// See [`counters`].
     pub counters: Vec<CounterRow>,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// A whole number with a range. All there are stand in the list of [`tunables`](super::tunables), found by name with
+/// A whole number with a range. All there are stand in the list of [`tunables`](super::tunables()), found by name with
 /// [`find`](super::find).
 #[derive(Debug)]
 pub struct Tunable {

@@ -21,7 +21,7 @@ impl Bench {
     }
 
     /// Runs a test on a machine with this card: the one that is running, or a new one. After a test that failed or panicked
-    /// the next one gets a new machine, too. A test whose machine has lost its timer is run once more.
+    /// the next one gets a new machine, too. A test is run once more if it was its machine that failed.
     ///
     /// # Errors
     /// Those of the test, or if the machine cannot be booted.
@@ -36,8 +36,10 @@ impl Bench {
             }
         };
         let mut result = test(&mut vm);
-        if result.is_err() && vm.has_lost_its_timer() {
-            eprintln!("lab: QEMU has lost a processor's timer, not the test: once more on a new machine");
+        if let Err(why) = &result
+            && vm.has_failed(why)
+        {
+            eprintln!("lab: the machine is at fault, not the test: once more on a new one, since {why:#}");
             drop(vm);
             vm = self.boot(card)?;
             result = test(&mut vm);

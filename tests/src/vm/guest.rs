@@ -1,5 +1,7 @@
 //! Commands in the guest: over two virtio serial ports, which `init.sh` serves.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -12,6 +14,18 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a killed command may take to end.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The guest does not even kill a command: its kernel no longer runs programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hung;
+
+impl Error for Hung {}
+
+impl fmt::Display for Hung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the guest hangs")
+    }
+}
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +71,8 @@ impl Guest {
     /// Runs a shell command to its end.
     ///
     /// # Errors
-    /// If it takes longer than [`PATIENCE`] (it is then killed), or the guest is gone. That a command failed is told by the
-    /// status.
+    /// If it takes longer than [`PATIENCE`] (it is then killed, or else the guest has [`Hung`]), or the guest is gone. That a
+    /// command failed is told by the status.
     pub fn run(&mut self, command: &str) -> Result<Output> {
         self.run_within(command, PATIENCE)
     }
@@ -99,8 +113,9 @@ impl Guest {
             None => {
                 writeln!(self.killer, "{number}").context("the guest has ended")?;
                 let ended = self.collect(number, Instant::now() + KILL_PATIENCE, to)?;
-                let fate = if ended.is_some() { "and was killed" } else { "and cannot be killed: the guest hangs" };
-                bail!("`{command}` in the guest took longer than {limit:?}, {fate}")
+                let late = format!("`{command}` in the guest took longer than {limit:?}");
+                ended.context(Hung).with_context(|| format!("{late}, and cannot be killed"))?;
+                bail!("{late}, and was killed")
             }
         }
     }

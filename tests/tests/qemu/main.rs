@@ -20,6 +20,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use gannet_tests::trial;
 use gannet_tests::vm::assets::Assets;
+use gannet_tests::vm::guest::Hung;
 use gannet_tests::vm::{Bench, Card, Vm};
 use libtest_mimic::{Arguments, Trial};
 
@@ -46,11 +47,11 @@ fn main() -> ExitCode {
             shared(&bench, card, &format!("card::{name}"), reason.clone(), move |vm| card::run(&name, vm))
         };
         trials.extend(card::names().unwrap_or_else(|why| panic!("{why:#}")).into_iter().map(of_card));
-        let taken_out = move || expect(mishaps::a_card_is_taken_out(card));
+        let taken_out = move || alone(|| mishaps::a_card_is_taken_out(card));
         trials.push(trial(&format!("{card}::l2fwd::a_card_is_taken_out"), reason.clone(), taken_out));
     }
-    let alone = |&(name, test): &(&str, Alone)| trial(name, reason.clone(), move || expect(test()));
-    trials.extend([bench::ALONE, host::ALONE].into_iter().flatten().map(alone));
+    let on_its_own = |&(name, test): &(&str, Alone)| trial(name, reason.clone(), move || alone(test));
+    trials.extend([bench::ALONE, host::ALONE].into_iter().flatten().map(on_its_own));
     // The last trial drops the last handle, which ends the machine.
     drop(bench);
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -68,6 +69,17 @@ fn shared(
 ) -> Trial {
     let bench = bench.clone();
     trial(&format!("{card}::{name}"), reason, move || expect(bench.with(card, test)))
+}
+
+/// Runs a test that boots its machines itself, and once more if one of them hangs.
+fn alone(test: impl Fn() -> Result<()>) {
+    expect(test().or_else(|why| {
+        if !why.is::<Hung>() {
+            return Err(why);
+        }
+        eprintln!("lab: the machine is at fault, not the test: once more, since {why:#}");
+        test()
+    }));
 }
 
 /// Turns an error into a failed test, with all that is known of it.

@@ -23,9 +23,7 @@ fn options(arguments: &Arguments) -> PoolOptions {
 pub(crate) fn demand(arguments: &Arguments, ports: u32, cores: u32) -> u32 {
     let PoolOptions { cache, watermarks, .. } = options(arguments);
     let lanes = ports * arguments.queues as u32;
-    // The main thread has filled the receive rings, by its cache.
-    let threads = cores + 1;
-    let held = lanes * (2 * arguments.ring + arguments.burst as u32) + threads * cache;
+    let held = lanes * (2 * arguments.ring + arguments.burst as u32) + cores * cache;
     let demand = (u64::from(held) * 100).div_ceil(watermarks.pressure.into());
     // Refused as too large by the pool if that is not enough.
     u32::try_from(demand).unwrap_or(u32::MAX)

@@ -92,6 +92,8 @@ struct Drops {
     /// No room in the card, no descriptor for too long.
     missed: u64,
     no_descriptor: u64,
+    /// No buffer in the pool to replace theirs.
+    no_buffer: u64,
     crc_errors: u64,
     other_errors: u64,
     undersize: u64,
@@ -339,6 +341,7 @@ fn count_drops(counters: &[Counters], running: &[Running]) -> Drops {
     Drops {
         missed: card(|port| port.rx_missed),
         no_descriptor: card(|port| port.rx_no_descriptor),
+        no_buffer: rx.iter().map(|queue| queue.no_buffer_drops).sum(),
         crc_errors: card(|port| port.rx_crc_errors),
         other_errors: card(|port| port.rx_errors),
         undersize: card(|port| port.rx_undersize),

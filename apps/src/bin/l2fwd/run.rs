@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use gannet::{Burst, Control, Filter, Idle, Link, Pool, PortConfig, Queues, RxInterrupts};
+use gannet::{Burst, Control, Filter, Idle, Link, Pool, Port, PortConfig, Probed, Queues, RxInterrupts};
 use gannet_apps::ports::{self, Hold};
 use gannet_sim::peer::PeerStats;
 use gannet_sim::x82599::Engine;
@@ -52,15 +52,11 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     // Nothing arrives before there is somebody to take it.
     opened.cables.iter().flatten().for_each(|cable| cable.hold(Hold::On));
     let engine = Engine::spawn(opened.nics);
-    let mut running = Vec::new();
-    let mut queues = Vec::new();
-    for (port, cable) in opened.ports.into_iter().zip(opened.cables) {
-        let config = port_config(arguments, &pool);
-        let (control, ends) =
-            port.configure(config).and_then(|port| port.start()).map_err(|why| memory::with_option(why, demand))?;
-        running.push(Running::new(control, cable));
-        queues.push(ends);
-    }
+    let started_ports =
+        start(opened.ports, &port_config(arguments, &pool)).map_err(|why| memory::with_option(why, demand))?;
+    let (controls, queues): (Vec<_>, Vec<_>) = started_ports.into_iter().unzip();
+    let mut running: Vec<Running> =
+        controls.into_iter().zip(opened.cables).map(|(control, cable)| Running::new(control, cable)).collect();
     for port in running.iter().filter(|port| port.cable.is_some()) {
         wait_for_link(port.control().expect("it has just been started"), &interrupted)?;
     }
@@ -103,6 +99,17 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     drop(engine.stop());
     report.finish(pool, while_running);
     Ok(report)
+}
+
+/// Starts the ports, which fills their receive rings. On a thread that ends: what its cache of free buffers has left over is then
+/// everybody's.
+fn start(ports: Vec<Port<Probed>>, config: &PortConfig) -> gannet::Result<Vec<(Control, Queues)>> {
+    thread::scope(|scope| {
+        let start = |port: Port<Probed>| port.configure(config.clone())?.start();
+        let starts = scope.spawn(move || ports.into_iter().map(start).collect());
+        // The end of the scope alone would not wait for the cache.
+        starts.join().expect("starting a port does not panic")
+    })
 }
 
 fn port_config(arguments: &Arguments, pool: &Pool) -> PortConfig {

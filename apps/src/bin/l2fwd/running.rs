@@ -31,7 +31,9 @@ pub(crate) struct Counters {
 impl Counters {
     /// Frames that have arrived at the port, as far as anything counted them.
     pub(crate) fn offered(&self) -> u64 {
-        let taken = |queue: &RxQueueStats| queue.packets + queue.oversize + queue.damaged + queue.nonsense;
+        let taken = |queue: &RxQueueStats| {
+            queue.packets + queue.no_buffer_drops + queue.oversize + queue.damaged + queue.nonsense
+        };
         self.rx.iter().map(taken).sum::<u64>() + self.card.rx_missed + self.card.rx_no_descriptor
     }
 

@@ -69,9 +69,19 @@ impl Bench {
     /// Opens and starts both ports with `config` and waits for their links.
     pub(crate) fn start(names: &[PortName; 2], config: impl Fn(&Pool) -> PortConfig) -> anyhow::Result<Bench> {
         let pool = pool()?;
+        let configs = [config(&pool), config(&pool)];
+        Self::with(names, pool, configs)
+    }
+
+    /// The same with a configuration for each port; a sends from `pool`.
+    pub(crate) fn with(
+        names: &[PortName; 2],
+        pool: Pool,
+        [config_a, config_b]: [PortConfig; 2],
+    ) -> anyhow::Result<Bench> {
         let opened = open(names)?;
-        let a = End::start(opened.a, config(&pool))?;
-        let b = End::start(opened.b, config(&pool))?;
+        let a = End::start(opened.a, config_a)?;
+        let b = End::start(opened.b, config_b)?;
         a.wait_for_link()?;
         b.wait_for_link()?;
         let mut bench = Bench { pool, a, b, _engine: opened.engine };

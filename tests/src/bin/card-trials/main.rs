@@ -11,6 +11,7 @@ mod frames;
 mod hostile;
 mod interrupts;
 mod lifecycle;
+mod memory;
 mod rss;
 mod traffic;
 
@@ -32,6 +33,9 @@ const TRIALS: &[(&str, Run)] = &[
     ("ports_start_and_stop_20_times", lifecycle::ports_start_and_stop_20_times),
     ("ports_open_and_close_20_times", lifecycle::ports_open_and_close_20_times),
     ("a_port_is_reset_during_traffic", lifecycle::a_port_is_reset_during_traffic),
+    ("a_scattered_frame_is_sent_without_a_copy", memory::a_scattered_frame_is_sent_without_a_copy),
+    ("a_shared_packet_is_sent_twice", memory::a_shared_packet_is_sent_twice),
+    ("a_hoarding_program_keeps_the_port_receiving", memory::a_hoarding_program_keeps_the_port_receiving),
     ("a_sleeping_core_is_woken", interrupts::a_sleeping_core_is_woken),
     ("adaptive_idling_loses_nothing", interrupts::adaptive_idling_loses_nothing),
 ];
