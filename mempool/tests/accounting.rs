@@ -21,9 +21,9 @@ fn charged(pool: &Pool, account: &Account) -> Packet {
 
 /// The pools in which buffers go different ways.
 fn pools() -> [Pool; 4] {
-    let tracked = PoolOptions { tracking: Tracking::On, ..options(64, 16) };
-    let blocks = Pool::of_blocks(&common::blocks(64, 4, 64)).unwrap();
-    [pool(64, 16), pool(64, 0), Pool::new(&tracked).unwrap(), blocks]
+    let tracked = PoolOptions { tracking: Tracking::On, ..options(40, 16) };
+    let blocks = Pool::of_blocks(&common::blocks(40, 4, 64)).unwrap();
+    [pool(40, 16), pool(40, 0), Pool::new(&tracked).unwrap(), blocks]
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn large_accounts_come_out_even_over_threads() {
     let account = Account::new("large", 100_000).unwrap();
     let pool = pool(512, 64);
     let (sender, receiver) = std::sync::mpsc::sync_channel::<Packet>(64);
-    let rounds = if cfg!(miri) { 100 } else { 50_000 };
+    let rounds = if cfg!(miri) { 20 } else { 50_000 };
     thread::scope(|scope| {
         scope.spawn(|| receiver.into_iter().for_each(drop));
         let (account, pool) = (&account, &pool);

@@ -108,6 +108,7 @@ fn options_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of buffers take minutes there")]
 fn no_buffer_lies_across_two_huge_pages() {
     const PAGE: usize = 2 << 20;
     let wanted = PoolOptions { data_room: 2048, headroom: 128, ..options(3_000, 0) };

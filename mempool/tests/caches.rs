@@ -69,10 +69,10 @@ fn a_cache_is_filled_by_half_and_flushed_by_half() {
 #[test]
 fn refill_and_flush_are_as_set() {
     for (refill, flush, after_refill, after_flush) in [(100, 100, 63, 1), (25, 1, 16, 64), (1, 50, 0, 33)] {
-        let pool = Pool::new(&PoolOptions { cache_refill: refill, cache_flush: flush, ..options(1000, 64) }).unwrap();
+        let pool = Pool::new(&PoolOptions { cache_refill: refill, cache_flush: flush, ..options(300, 64) }).unwrap();
         let mut packets = vec![pool.alloc().unwrap()];
         assert_eq!(places(&pool).1, after_refill, "refill of {refill}");
-        packets.extend((0..200).map_while(|_| pool.alloc()));
+        packets.extend((0..140).map_while(|_| pool.alloc()));
         // Full, and then one more.
         while pool.stats().recycle_full == 0 {
             packets.pop().expect("not all of them fit");

@@ -250,7 +250,8 @@ mod tests {
 
     #[test]
     fn what_is_armed_again_does_not_leave_the_ring_wherever_its_ends_are() {
-        for filled in 1..=8 {
+        // Under miri, which is slow, the least and the most.
+        for filled in (1..=8).step_by(if cfg!(miri) { 7 } else { 1 }) {
             for done in 0..=filled {
                 let pool = Pool::new(&PoolOptions { buffers: filled, cache: 0, ..PoolOptions::default() }).unwrap();
                 let mut rx = RxBuffers::new(pool.clone(), 8).unwrap();

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU16;
 
 use super::tracks::Place;
 use crate::slot;
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering};
 use crate::table::Entry;
 
 /// Bytes that pieces are multiples of.
@@ -84,11 +84,8 @@ impl Blocks {
 /// Takes references back. True if these were the last. Everyone else does not touch the block, nor the pool, after the call: so this is a
 /// function of the counter alone, which may be gone when it returns, as an atomic may.
 fn let_go(references: &AtomicU32, count: u32) -> bool {
-    let last = references.fetch_sub(count, Ordering::Release) == count;
-    if last {
-        fence(Ordering::Acquire);
-    }
-    last
+    // As in `Sharers::leave`.
+    references.fetch_sub(count, Ordering::AcqRel) == count
 }
 
 /// Takes back the references that pieces were. The blocks that nobody has any more are left in the front of `slots`; returns how many.
