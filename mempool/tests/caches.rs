@@ -67,6 +67,7 @@ fn a_cache_is_filled_by_half_and_flushed_by_half() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and the caches' own tests do the same to the memory")]
 fn refill_and_flush_are_as_set() {
     for (refill, flush, after_refill, after_flush) in [(100, 100, 63, 1), (25, 1, 16, 64), (1, 50, 0, 33)] {
         let pool = Pool::new(&PoolOptions { cache_refill: refill, cache_flush: flush, ..options(300, 64) }).unwrap();

@@ -21,8 +21,10 @@ fn start(packet: &Packet) -> usize {
 fn pieces_of_all_sizes_lie_beside_each_other() {
     for headroom in [0, 64, 100] {
         let mut cache = cache(64, 4, headroom);
+        let step = if cfg!(miri) { 61 } else { 1 };
+        let rooms = || (0..300).step_by(step).chain([1000, 2000, 4096 - usize::from(headroom)]);
         let mut packets: Vec<Packet> = Vec::new();
-        for room in (0..300).chain([1000, 2000, 4096 - usize::from(headroom)]) {
+        for room in rooms() {
             let mut packet = cache.alloc(room).unwrap();
             assert_eq!((packet.len(), packet.headroom()), (0, headroom.into()));
             assert!(packet.tailroom() >= room && (start(&packet) % 64, packet.tailroom() < room + 128) == (0, true));
@@ -31,7 +33,7 @@ fn pieces_of_all_sizes_lie_beside_each_other() {
             packet.prepend(headroom.into()).unwrap().fill(room as u8);
             packets.push(packet);
         }
-        for (packet, room) in packets.iter().zip((0..300).chain([1000, 2000, 4096 - usize::from(headroom)])) {
+        for (packet, room) in packets.iter().zip(rooms()) {
             assert!(packet.data().iter().all(|&byte| byte == room as u8), "a piece of {room}");
         }
         let pool = cache.pool().clone();

@@ -120,6 +120,7 @@ fn changes_are_told_once_and_do_not_flap() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of buffers are slow there")]
 fn events_that_nobody_asks_for_are_counted_all_the_same() {
     let pool = hundred(0);
     for _ in 0..40 {

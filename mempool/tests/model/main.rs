@@ -17,7 +17,7 @@ use world::World;
 fn random_operations_keep_every_packet_and_every_buffer() {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&common::seed().to_le_bytes());
-    let (cases, steps) = if cfg!(miri) { (1, 60) } else { (200, 400) };
+    let (cases, steps) = if cfg!(miri) { (1, 24) } else { (200, 400) };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let caches = prop_oneof![Just(0), Just(1), 2..40u32, Just(512)];
