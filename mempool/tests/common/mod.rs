@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use gannet_mempool::dma::{DmaMapper, External, Iova};
 use gannet_mempool::region::{PageSize, Pages, Region, RegionOptions};
@@ -25,9 +26,14 @@ pub fn blocks(blocks: u32, block_kib: u8, headroom: u16) -> BlockOptions {
     BlockOptions { blocks, block_kib, headroom, region: options(1, 0).region, ..BlockOptions::default() }
 }
 
-/// Checks that nothing is out and nothing lost.
+/// Checks that nothing is out and nothing lost. A thread that `thread::scope` takes for ended may still be emptying its cache, in its last
+/// destructors: that is waited for.
 #[track_caller]
 pub fn assert_all_home(pool: &Pool) {
+    let start = Instant::now();
+    while pool.census().out > 0 && start.elapsed() < Duration::from_secs(10) {
+        std::thread::yield_now();
+    }
     let Census { total, ring, cached, out } = pool.census();
     assert_eq!((out, ring + cached), (0, total), "{:?}", pool.census());
 }
