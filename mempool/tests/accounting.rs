@@ -201,7 +201,9 @@ fn large_accounts_come_out_even_over_threads() {
             }
         });
         // By hand: the scope itself does not wait for the thread-local destructors, which give stocks back.
-        [takes, frees].map(|thread| thread.join().unwrap());
+        for thread in [takes, frees] {
+            thread.join().unwrap();
+        }
     });
     assert_eq!(held(&account), 0);
     assert_all_home(&pool);
