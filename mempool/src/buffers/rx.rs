@@ -151,7 +151,9 @@ impl RxBuffers {
         while self.receive_run(burst, end, &mut inspect) == Run::Discard {
             self.discard();
         }
-        self.pool.shared().mark_packets(&burst[old..]);
+        if self.pool.shared().is_tracked() {
+            self.pool.shared().mark_packets(burst.iter().skip(old));
+        }
         self.places.tail.wrapping_sub(start)
     }
 

@@ -99,16 +99,15 @@ impl TxBuffers {
     ) -> u32 {
         let max = max.min(self.places.room());
         let end = self.places.head.wrapping_add(max);
-        let mut moved = self.send_plain(burst, max, dma, &lengths, &mut arm);
-        while burst.first().is_some_and(|packet| slot::is_noted(packet.slot())) {
-            let left = end.wrapping_sub(self.places.head);
-            if !self.send_noted(burst, left, dma, &lengths, &mut arm) {
-                break;
+        let mut moved = 0;
+        loop {
+            moved += self.send_plain(burst, end.wrapping_sub(self.places.head), dma, &lengths, &mut arm);
+            let is_noted = burst.first().is_some_and(|packet| slot::is_noted(packet.slot()));
+            if !is_noted || !self.send_noted(burst, end.wrapping_sub(self.places.head), dma, &lengths, &mut arm) {
+                return moved;
             }
-            let left = end.wrapping_sub(self.places.head);
-            moved += 1 + self.send_plain(burst, left, dma, &lengths, &mut arm);
+            moved += 1;
         }
-        moved
     }
 
     /// Why [`Self::send`] stops at `packet`, given the same and a ring that takes `places` places at a time. `None`: it does not, or not

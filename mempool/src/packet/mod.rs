@@ -148,6 +148,12 @@ impl Packet {
             // Inside the owner's bytes: offset and len stay within what the packet was made with.
             return bytes.wrapping_add(self.offset as usize);
         }
+        self.buffer_start()
+    }
+
+    /// Where the data is if it is in the packet's own buffer.
+    #[inline(always)]
+    fn buffer_start(&self) -> *mut u8 {
         // SAFETY: the packet owns its buffer, which is thereby out; offset and len stay within the buffer (see each method that
         // changes them), so the result is inside the pool's region.
         unsafe { table::entry(self.slot()).buffer(self.slot()).add(self.offset as usize) }
@@ -179,12 +185,12 @@ impl Packet {
         Ok(self.own_bytes())
     }
 
-    /// The bytes of a packet that has its buffer alone.
+    /// The bytes of a packet that has its buffer alone, and whose bytes are not foreign.
     #[inline(always)]
     fn own_bytes(&mut self) -> &mut [u8] {
-        // SAFETY: as in `data`; the packet is the only owner of the buffer (the callers see to it), and `&mut self` makes this the only
-        // access.
-        unsafe { std::slice::from_raw_parts_mut(self.start(), self.len()) }
+        // SAFETY: as in `data`; the packet is the only owner of the buffer, and its bytes are there (the callers see to it: such is a packet
+        // after `make_own`), and `&mut self` makes this the only access.
+        unsafe { std::slice::from_raw_parts_mut(self.buffer_start(), self.len()) }
     }
 
     /// Free bytes before the frame.

@@ -86,6 +86,7 @@ impl Packet {
     ///
     /// # Errors
     /// The pool has no free buffer, the account that the old one is charged to has no more, or a buffer is too small for foreign bytes.
+    #[inline(never)]
     pub fn make_own(&mut self) -> Result<(), Refused> {
         match self.record() {
             Some(record) if record.sharers().is_shared() || record.foreign_bytes().is_some() => self.copy(),

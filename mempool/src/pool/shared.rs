@@ -339,12 +339,16 @@ impl Shared {
         }
     }
 
-    /// Notes that buffers have become packets, if the pool is tracked.
     #[inline(always)]
-    pub(crate) fn mark_packets(&self, packets: &[Packet]) {
-        if let Some(tracks) = &self.tracks {
-            packets.iter().for_each(|packet| tracks.mark(packet.slot(), Place::Packet));
-        }
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tracks.is_some()
+    }
+
+    /// Notes that buffers have become packets, if the pool is tracked.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn mark_packets<'a>(&self, packets: impl Iterator<Item = &'a Packet>) {
+        packets.for_each(|packet| self.mark(&[packet.slot()], Place::Packet));
     }
 
     /// [`Self::take_packet`] for a packet of this pool, which keeps it, but is no handle.
