@@ -26,27 +26,33 @@ use crate::table::{self, Entry};
 use crate::thread;
 
 /// What all handles of a pool share; lives in the table of pools.
+///
+/// In this order: what every burst needs is in the first line. Another one would have to come from further away each time, after a card's
+/// or an application's own work.
+#[repr(C)]
 pub(crate) struct Shared {
     pub(super) number: u8,
+    pub(super) headroom: u16,
+    pub(super) data_room: u16,
+    pub(super) shape: Shape,
+    pub(super) tracks: Option<Tracks>,
+    notes: Notes,
+    /// If the buffers are cut into pieces.
+    blocks: Option<Blocks>,
     pub(super) name: String,
     /// 64 bits: no program lives to overflow it by forgetting clones.
     pub(super) handles: AtomicU64,
     pub(super) buffers: u32,
-    pub(super) headroom: u16,
-    pub(super) data_room: u16,
-    pub(super) shape: Shape,
     pub(super) free: Ring<u32>,
     pub(super) caches: Caches,
     /// Allocations by packets, which need no handle to the pool, as [`Shared::is_complete`] has to know: begun and ended.
     begun: AtomicU64,
     ended: AtomicU64,
     pub(super) pressure: Pressure,
-    notes: Notes,
-    /// If the buffers are cut into pieces.
-    blocks: Option<Blocks>,
-    pub(super) tracks: Option<Tracks>,
     pub(super) region: Arc<Region>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Shared, blocks) <= 64 && align_of::<Shared>() >= 64);
 
 impl Shared {
     pub(super) fn new(number: u8, options: &PoolOptions, shape: Shape, region: Arc<Region>) -> Result<Shared> {
