@@ -6,6 +6,7 @@
 
 pub mod cores;
 pub mod launch;
+pub mod monitor;
 pub mod port_name;
 pub mod ports;
 pub mod program;
