@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cores;
 pub mod launch;
 pub mod monitor;
