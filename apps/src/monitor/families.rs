@@ -61,12 +61,14 @@ static PORT_GAUGES: [Family<PortState, u64>; 3] = [
 
 static RX_QUEUE_COUNTERS: [Family<RxQueueState, u64>; 7] = [
     family("rx_queue_packets", "Packets handed to the program", |queue| queue.packets),
-    measured("rx_queue", Unit::Bytes, "Their bytes", |queue| queue.bytes),
+    measured("rx_queue", Unit::Bytes, "Bytes of packets handed to the program, without FCS", |queue| queue.bytes),
     family("rx_queue_oversize", "Frames dropped that did not fit in one buffer", |queue| queue.oversize),
     family("rx_queue_damaged", "Frames dropped that the card marked as damaged", |queue| queue.damaged),
     family("rx_queue_nonsense", "Descriptors dropped whose content makes no sense", |queue| queue.nonsense),
     family("rx_queue_no_buffers", "Times that the pool had no buffer for the ring", |queue| queue.no_buffers),
-    family("rx_queue_no_buffer_drops", "Frames dropped meanwhile", |queue| queue.no_buffer_drops),
+    family("rx_queue_no_buffer_drops", "Frames dropped because the pool had no buffer for the ring", |queue| {
+        queue.no_buffer_drops
+    }),
 ];
 
 static RX_QUEUE_GAUGES: [Family<RxQueueState, u32>; 1] =
@@ -74,7 +76,7 @@ static RX_QUEUE_GAUGES: [Family<RxQueueState, u32>; 1] =
 
 static TX_QUEUE_COUNTERS: [Family<TxQueueState, u64>; 6] = [
     family("tx_queue_packets", "Packets handed to the card", |queue| queue.packets),
-    measured("tx_queue", Unit::Bytes, "Their bytes", |queue| queue.bytes),
+    measured("tx_queue", Unit::Bytes, "Bytes of packets handed to the card, without FCS", |queue| queue.bytes),
     family("tx_queue_unmapped", "Packets dropped whose memory the card cannot reach", |queue| queue.unmapped),
     family("tx_queue_invalid", "Packets dropped for their length or their segments", |queue| queue.invalid),
     family("tx_queue_full", "Times that the ring had no room for the whole burst", |queue| queue.full),
