@@ -32,16 +32,31 @@ pub fn ask(path: &Path, request: &Request) -> anyhow::Result<UnixStream> {
     Ok(stream)
 }
 
+/// The program has closed the connection without an answer: it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the program has closed the connection")
+    }
+}
+
+impl std::error::Error for Closed {}
+
 /// How the program stands whose control socket is at `path`.
 ///
 /// # Errors
-/// As [`ask`], or an answer that makes no sense.
+/// As [`ask`], [`Closed`], or an answer that makes no sense.
 pub fn state(path: &Path) -> anyhow::Result<State> {
     let stream = ask(path, &Request::State)?;
     let mut line = String::new();
     BufReader::new(stream)
         .read_line(&mut line)
         .with_context(|| format!("waiting for an answer at {}", path.display()))?;
+    if line.is_empty() {
+        return Err(Closed.into());
+    }
     let answer =
         serde_json::from_str(&line).with_context(|| format!("{} is no control socket of Gannet's", path.display()))?;
     match answer {

@@ -12,7 +12,7 @@ use quanta::Clock;
 
 use super::core_meter::{CoreCounters, CoreMeter};
 use super::state::{
-    CardCounts, CoreState, CounterState, DropState, PoolState, PortState, RxQueueState, State, TxQueueState,
+    CardCounts, CoreState, CounterState, DropState, Level, PoolState, PortState, RxQueueState, State, TxQueueState,
 };
 use crate::capture::Captures;
 use crate::running::Running;
@@ -204,6 +204,16 @@ impl From<TxQueueStats> for TxQueueState {
     }
 }
 
+impl From<gannet_mempool::Level> for Level {
+    fn from(level: gannet_mempool::Level) -> Level {
+        match level {
+            gannet_mempool::Level::Calm => Level::Calm,
+            gannet_mempool::Level::Pressure => Level::Pressure,
+            gannet_mempool::Level::Critical => Level::Critical,
+        }
+    }
+}
+
 impl From<PoolReport> for PoolState {
     fn from(report: PoolReport) -> PoolState {
         PoolState {
@@ -214,7 +224,7 @@ impl From<PoolReport> for PoolState {
             free: report.census.ring,
             cached: report.census.cached,
             out: report.census.out,
-            level: report.level.to_string(),
+            level: report.level.into(),
             pressure_entered: report.pressure_entered,
             pressure_critical: report.pressure_critical,
             alloc_fast: report.stats.alloc_fast,

@@ -167,8 +167,8 @@ pub struct PoolState {
     pub cached: u32,
     /// Out: in cards' rings and in packets.
     pub out: u32,
-    /// How short of buffers it is: calm, pressure or critical.
-    pub level: String,
+    /// How short of buffers it is.
+    pub level: Level,
     /// Times that pressure began.
     pub pressure_entered: u64,
     /// Times that pressure became critical.
@@ -183,6 +183,19 @@ pub struct PoolState {
     pub recycle_cache: u64,
     /// Buffers that came home to the shared ring.
     pub recycle_ring: u64,
+}
+
+/// How short of buffers a pool is: see [`gannet_mempool::Level`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Not at all.
+    #[default]
+    Calm,
+    /// Somewhat.
+    Pressure,
+    /// Very.
+    Critical,
 }
 
 /// Packets dropped for one reason.
