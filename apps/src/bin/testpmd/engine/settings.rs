@@ -158,7 +158,7 @@ const ALL: [Setting; 14] = [
         name: "noisy.memory_kib",
         unit: "KiB",
         description: "memory that noisy reads and writes in for each packet",
-        value: Value::Number(|all| &mut all.memory_kib, 0..=1 << 22),
+        value: Value::Number(|all| &mut all.memory_kib, 0..=1 << 20),
     },
     Setting {
         name: "noisy.reads",
