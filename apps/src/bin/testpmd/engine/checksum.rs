@@ -30,7 +30,8 @@ pub(super) fn write(before: Sum16BitWords, message: &mut [u8], field: usize) -> 
 /// The checksum after a word of its message has changed (RFC 1624, equation 3).
 #[inline]
 pub(super) fn after(checksum: [u8; 2], old: [u8; 2], new: [u8; 2]) -> [u8; 2] {
-    let sum = Sum16BitWords::new().add_2bytes(checksum.map(|byte| !byte)).add_2bytes(old.map(|byte| !byte)).add_2bytes(new);
+    let sum =
+        Sum16BitWords::new().add_2bytes(checksum.map(|byte| !byte)).add_2bytes(old.map(|byte| !byte)).add_2bytes(new);
     sum.ones_complement().to_ne_bytes()
 }
 

@@ -171,7 +171,8 @@ pub(super) fn whole() -> Vec<Example> {
 
 /// Random bytes, and frames with a few bytes changed and some cut off: those get further.
 pub(super) fn garbage() -> impl Strategy<Value = Vec<u8>> {
-    let damaged = (proptest::sample::select(whole()), proptest::collection::vec((0..120_usize, any::<u8>()), 0..4), 0..80_usize);
+    let damaged =
+        (proptest::sample::select(whole()), proptest::collection::vec((0..120_usize, any::<u8>()), 0..4), 0..80_usize);
     let damaged = damaged.prop_map(|(example, changes, cut)| {
         let mut frame = example.frame;
         for (at, byte) in changes {

@@ -2,8 +2,6 @@
 //! does not depend on the order of its words.
 
 use etherparse::IpNumber;
-use gannet::Packet;
-use gannet_mempool::Reason;
 
 use super::headers::{self, Part};
 use super::{Engine, Stream, drops};

@@ -14,9 +14,9 @@ pub(super) fn network(frame: &[u8]) -> Option<(EtherType, usize)> {
     for _ in 0..=MAX_TAGS {
         let kind = EtherType(u16::from_be_bytes(*frame.get(at..)?.first_chunk()?));
         match kind {
-            EtherType::VLAN_TAGGED_FRAME
-            | EtherType::PROVIDER_BRIDGING
-            | EtherType::VLAN_DOUBLE_TAGGED_FRAME => at += 4,
+            EtherType::VLAN_TAGGED_FRAME | EtherType::PROVIDER_BRIDGING | EtherType::VLAN_DOUBLE_TAGGED_FRAME => {
+                at += 4
+            }
             _ => return Some((kind, at + 2)),
         }
     }

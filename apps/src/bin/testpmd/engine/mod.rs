@@ -107,11 +107,19 @@ impl EngineName {
             EngineName::Macswap => "forwards frames with source and destination address swapped",
             EngineName::Rxonly => "receives and counts frames, sends nothing",
             EngineName::Txonly => "sends UDP datagrams, receives nothing (txonly.*)",
-            EngineName::Flowgen => "sends UDP datagrams of many flows, receives and counts what comes (txonly.*, flowgen.flows)",
+            EngineName::Flowgen => {
+                "sends UDP datagrams of many flows, receives and counts what comes (txonly.*, flowgen.flows)"
+            }
             EngineName::Csum => "forwards frames with IPv4, TCP, UDP and ICMP checksums computed anew",
-            EngineName::Icmpecho => "answers ARP, neighbour solicitations and pings on the port that they came from (icmpecho.*)",
-            EngineName::FiveTupleSwap => "forwards frames with MAC addresses, IP addresses and TCP or UDP ports swapped",
-            EngineName::Noisy => "forwards frames after holding them back and random memory accesses for each (noisy.*)",
+            EngineName::Icmpecho => {
+                "answers ARP, neighbour solicitations and pings on the port that they came from (icmpecho.*)"
+            }
+            EngineName::FiveTupleSwap => {
+                "forwards frames with MAC addresses, IP addresses and TCP or UDP ports swapped"
+            }
+            EngineName::Noisy => {
+                "forwards frames after holding them back and random memory accesses for each (noisy.*)"
+            }
         }
     }
 

@@ -34,7 +34,8 @@ fn of_fragments_only_the_ip_header_is_mended() {
         assert_eq!(example.frame[example.transport..], payload);
     }
     let more = &[0, 0, 1, 9, 9, 9, 9][..];
-    let example = Example::new("fragment", &[], examples::ipv6(&[(44, more)], IpNumber::UDP, &examples::udp(b"a part")));
+    let example =
+        Example::new("fragment", &[], examples::ipv6(&[(44, more)], IpNumber::UDP, &examples::udp(b"a part")));
     assert_untouched(example);
 }
 
@@ -95,7 +96,11 @@ fn what_cannot_be_made_out_goes_on_as_it_is() {
     let tags = [0x8100; 4];
     assert_untouched(Example::new("four tags", &tags, examples::ipv6(&[], IpNumber::UDP, &examples::udp(b""))));
     let extensions = [(0, PADDING)];
-    assert_untouched(Example::new("ESP", &[], examples::ipv6(&extensions, IpNumber::ENCAPSULATING_SECURITY_PAYLOAD, b"12345678")));
+    assert_untouched(Example::new(
+        "ESP",
+        &[],
+        examples::ipv6(&extensions, IpNumber::ENCAPSULATING_SECURITY_PAYLOAD, b"12345678"),
+    ));
 }
 
 fn assert_untouched(mut example: Example) {

@@ -139,10 +139,8 @@ impl Host {
     fn advertise(&self, packet: &mut Packet, at: usize, asked: &Header, asker: Option<MacAddress>) -> Verdict {
         resize(packet, at + HEADER + ADVERTISEMENT_LEN)?;
         let frame = packet.data_mut().map_err(no_buffer)?;
-        let (destination, flags) = match asked.source.is_unspecified() {
-            true => (ALL_NODES, OVERRIDE),
-            false => (asked.source, SOLICITED | OVERRIDE),
-        };
+        let (destination, flags) =
+            if asked.source.is_unspecified() { (ALL_NODES, OVERRIDE) } else { (asked.source, SOLICITED | OVERRIDE) };
         let (header, message) = frame[at..].split_at_mut(HEADER);
         header[4..6].copy_from_slice(&(ADVERTISEMENT_LEN as u16).to_be_bytes());
         header[7] = NEIGHBOUR;
