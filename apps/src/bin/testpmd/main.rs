@@ -1,0 +1,7 @@
+//! Placeholder: the engines compile.
+#![allow(dead_code)]
+#![forbid(unsafe_code)]
+
+mod engine;
+
+fn main() {}
