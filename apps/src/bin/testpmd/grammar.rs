@@ -64,6 +64,19 @@ impl fmt::Display for NoCommand {
 
 impl std::error::Error for NoCommand {}
 
+impl NoCommand {
+    /// `line` is none, for a reason of its own.
+    pub(crate) fn because(line: &str, reason: &str) -> NoCommand {
+        NoCommand(format!("{line}: {reason}"))
+    }
+
+    /// What is wrong with `line`, and the nearest that is right.
+    pub(crate) fn unknown(table: &'static [Command], line: &str, vocabulary: Vocabulary) -> NoCommand {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        NoCommand(complaint(table, &words, vocabulary))
+    }
+}
+
 impl Arguments {
     /// The word at a place of the pattern, named as it is there; the rest of the line for one with dots. Empty if the pattern has no such place.
     pub(crate) fn word(&self, name: &str) -> &str {
@@ -206,7 +219,20 @@ pub(crate) fn parse(table: &'static [Command], line: &str, vocabulary: Vocabular
         let arguments = arguments(command.pattern, &words, vocabulary)?;
         Some(Match { command, arguments })
     });
-    found.ok_or_else(|| NoCommand(complaint(table, &words, vocabulary)))
+    found.ok_or_else(|| NoCommand::unknown(table, line, vocabulary))
+}
+
+/// Whether a line begins as the whole pattern says.
+pub(crate) fn begins_with(line: &str, pattern: &'static str, vocabulary: Vocabulary) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    progress(pattern, &words, vocabulary) == Term::all(pattern).count()
+}
+
+/// Whether a pattern begins as the whole line says, with values or with the pattern's own words.
+pub(crate) fn is_beginning(line: &str, pattern: &'static str, vocabulary: Vocabulary) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let written: Vec<&str> = pattern.split_whitespace().collect();
+    progress(pattern, &words, vocabulary) == words.len() || written.starts_with(&words)
 }
 
 /// The values in a line, if it is as the pattern says.

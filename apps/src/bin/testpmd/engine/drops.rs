@@ -10,15 +10,19 @@ pub(crate) static ABANDONED: Reason =
     Reason::new(PLACE, "abandoned", "the port that they were to be sent on had been given up");
 
 /// Forwarding ends first.
-pub(crate) static LATE: Reason =
-    Reason::new(PLACE, "late", "not sent yet when forwarding ended: no room in the transmit ring, or held back by the engine");
+pub(crate) static LATE: Reason = Reason::new(
+    PLACE,
+    "late",
+    "not sent yet when forwarding ended: no room in the transmit ring, or held back by the engine",
+);
 
 /// A packet that is to be changed cannot be.
 pub(crate) static NO_BUFFER: Reason =
     Reason::new(PLACE, "no_buffer", "no free buffer to change a shared packet in, or none that is long enough");
 
 /// Received, and that was all.
-pub(crate) static RECEIVED: Reason = Reason::new(PLACE, "received", "what the engines rxonly and flowgen have received and counted");
+pub(crate) static RECEIVED: Reason =
+    Reason::new(PLACE, "received", "what the engines rxonly and flowgen have received and counted");
 
 /// A header that lies.
 pub(crate) static MALFORMED: Reason =
@@ -38,7 +42,8 @@ pub(crate) static UNSUPPORTED: Reason = Reason::new(
 );
 
 /// Parts of packets.
-pub(crate) static FRAGMENT: Reason = Reason::new(PLACE, "fragment", "a fragment: the engine icmpecho puts none together");
+pub(crate) static FRAGMENT: Reason =
+    Reason::new(PLACE, "fragment", "a fragment: the engine icmpecho puts none together");
 
 /// Has them be listed before the first packet.
 pub(crate) fn register() {

@@ -49,8 +49,7 @@ pub(crate) enum Route {
 
 impl EngineName {
     /// All there are, in the order of a list for people.
-    pub(crate) const ALL: [EngineName; 4] =
-        [EngineName::Io, EngineName::Mac, EngineName::Macswap, EngineName::Rxonly];
+    pub(crate) const ALL: [EngineName; 4] = [EngineName::Io, EngineName::Mac, EngineName::Macswap, EngineName::Rxonly];
 
     /// Its name at the prompt and on the command line.
     pub(crate) fn name(self) -> &'static str {

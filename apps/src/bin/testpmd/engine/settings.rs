@@ -189,20 +189,24 @@ impl Settings {
             Value::Number(place, range) => {
                 let (low, high) = (range.start(), range.end());
                 let number = value.parse().ok().filter(|number| range.contains(number));
-                *place(self) =
-                    number.with_context(|| format!("{name}={value}: a whole number from {low} to {high} is expected ({unit})"))?;
+                *place(self) = number.with_context(|| {
+                    format!("{name}={value}: a whole number from {low} to {high} is expected ({unit})")
+                })?;
             }
             Value::Ipv4(place) => {
                 let address: Option<Ipv4Addr> = value.parse().ok();
                 *place(self) = address
                     .filter(|address| !address.is_multicast() && !address.is_broadcast() && !address.is_unspecified())
-                    .with_context(|| format!("{name}={value}: the IPv4 address of a host is expected, as in 198.51.100.2"))?;
+                    .with_context(|| {
+                        format!("{name}={value}: the IPv4 address of a host is expected, as in 198.51.100.2")
+                    })?;
             }
             Value::Ipv6(place) => {
                 let address: Option<Ipv6Addr> = value.parse().ok();
-                *place(self) = address
-                    .filter(|address| !address.is_multicast() && !address.is_unspecified())
-                    .with_context(|| format!("{name}={value}: the IPv6 address of a host is expected, as in 2001:db8::2"))?;
+                *place(self) =
+                    address.filter(|address| !address.is_multicast() && !address.is_unspecified()).with_context(
+                        || format!("{name}={value}: the IPv6 address of a host is expected, as in 2001:db8::2"),
+                    )?;
             }
         }
         Ok(())

@@ -102,11 +102,7 @@ impl Stream {
 
 /// [`Stream::edit`] on a burst. Returns how many packets have been dropped.
 #[inline]
-fn edit(
-    burst: &mut Burst,
-    count: usize,
-    mut change: impl FnMut(&mut Packet) -> Result<(), &'static Reason>,
-) -> usize {
+fn edit(burst: &mut Burst, count: usize, mut change: impl FnMut(&mut Packet) -> Result<(), &'static Reason>) -> usize {
     let old = burst.len().saturating_sub(count);
     for at in old..burst.len() {
         if let Err(reason) = change(&mut burst[at]) {
