@@ -70,7 +70,6 @@ pub(crate) enum Route {
 
 impl EngineName {
     /// All there are, in the order of a list for people.
-<<<<<<< HEAD
     pub(crate) const ALL: [EngineName; 10] = [
         EngineName::Io,
         EngineName::Mac,
@@ -83,9 +82,6 @@ impl EngineName {
         EngineName::FiveTupleSwap,
         EngineName::Noisy,
     ];
-=======
-    pub(crate) const ALL: [EngineName; 4] = [EngineName::Io, EngineName::Mac, EngineName::Macswap, EngineName::Rxonly];
->>>>>>> testpmd
 
     /// Its name at the prompt and on the command line.
     pub(crate) fn name(self) -> &'static str {
