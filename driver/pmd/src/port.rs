@@ -129,12 +129,20 @@ impl<S> Port<S> {
         self.driver.info()
     }
 
+    /// Whether its card can run a configuration. [`Self::configure`] asks too, but closes the port that it refuses.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what the card can.
+    pub fn check(&self, config: &PortConfig) -> Result<()> {
+        config.check(&self.driver.info().name, &self.driver.limits())
+    }
+
     /// Gives it a configuration.
     ///
     /// # Errors
     /// [`Error::Config`] with what the card can.
     pub fn configure(self, config: PortConfig) -> Result<Port<Configured>> {
-        config.check(&self.driver.info().name, &self.driver.limits())?;
+        self.check(&config)?;
         Ok(Port { driver: self.driver, state: Configured(config) })
     }
 }
