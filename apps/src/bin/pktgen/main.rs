@@ -1,0 +1,13 @@
+//! pktgen: sends traffic through ports, receives it, and measures what became of it.
+
+#![forbid(unsafe_code)]
+
+mod field;
+mod random;
+mod rate;
+mod signature;
+mod size;
+mod traffic;
+mod trial;
+
+fn main() {}
