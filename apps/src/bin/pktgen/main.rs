@@ -5,6 +5,7 @@
 mod field;
 mod random;
 mod rate;
+mod rfc2544;
 mod signature;
 mod size;
 mod traffic;
