@@ -87,6 +87,20 @@ pub(crate) struct Counts {
     pub(crate) foreign: u64,
 }
 
+impl Counts {
+    /// Adds those of another port.
+    pub(crate) fn add(&mut self, other: &Counts) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.corrupted += other.corrupted;
+        self.rewritten += other.rewritten;
+        self.foreign += other.foreign;
+    }
+}
+
 impl Outcome {
     /// Frames a second that were sent.
     pub(crate) fn pps(&self) -> f64 {
@@ -143,7 +157,7 @@ impl Latency {
     }
 }
 
-/// Who runs trials: ports ([`crate::ports`]), or what a test puts in their place.
+/// Who runs trials: ports ([`crate::bench`]), or what a test puts in their place.
 pub(crate) trait Bench {
     /// Runs a trial to its end. `watch` is called several times a second.
     ///
@@ -160,6 +174,7 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LONGEST_LATENCY, DIGITS).expect("bounds that make sense")
 }
 
-fn per_second(amount: f64, seconds: f64) -> f64 {
+/// A rate; 0 if no time has passed.
+pub(crate) fn per_second(amount: f64, seconds: f64) -> f64 {
     if seconds > 0.0 { amount / seconds } else { 0.0 }
 }
