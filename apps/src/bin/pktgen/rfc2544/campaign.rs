@@ -24,6 +24,9 @@ const OFFERED: f64 = 0.99;
 const NARROW_LOSS: f64 = 0.01;
 const NARROW_OFFER: f64 = 0.9;
 
+/// How often a trial tells how it goes. Short ones only tell their end.
+const TELL: Duration = Duration::from_secs(1);
+
 /// Steps of the load for the frame loss rate: tenths (RFC 2544, section 26.3).
 const LOAD_STEPS: u32 = 10;
 
@@ -190,7 +193,11 @@ impl Campaign<'_> {
         }
         self.trials += 1;
         let what = format!("trial {} at {percent:.3} %", self.trials);
-        self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)
+        let outcome = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
+        let lost = outcome.counts.lost + outcome.counts.corrupted;
+        let (size, sent, offered) = (self.size, outcome.counts.sent, percent * outcome.share_of_asked());
+        self.live.event(&format!("{size} bytes, {what}: sent {sent} at {offered:.3} %, lost {lost}"));
+        Ok(outcome)
     }
 
     fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Outcome, Stop> {
@@ -198,14 +205,18 @@ impl Campaign<'_> {
         let traffic = Traffic { sizes: Sizes::Fixed(self.size), ..traffic.clone() };
         let plan = TrialPlan { traffic, rate, end, window: None, settle: *settle };
         let (live, size) = (&mut *self.live, self.size);
+        let mut told = Duration::ZERO;
         let outcome = self.bench.run(&plan, &mut |progress| {
-            live.line(&format!(
-                "{size} bytes, {what}: {:4.1} s, sent {:.0} frames/s, received {:.0} frames/s, missing {}",
-                progress.elapsed.as_secs_f64(),
-                progress.sent_pps,
-                progress.received_pps,
-                progress.missing
-            ));
+            if progress.elapsed - told >= TELL {
+                told = progress.elapsed;
+                live.line(&format!(
+                    "{size} bytes, {what}: {:.1} s, {:.0} frames/s sent, {:.0} received, {} missing",
+                    progress.elapsed.as_secs_f64(),
+                    progress.sent_pps,
+                    progress.received_pps,
+                    progress.missing
+                ));
+            }
         })?;
         if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome) }
     }

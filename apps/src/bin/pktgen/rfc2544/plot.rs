@@ -11,6 +11,9 @@ use super::measured::{Latency, Measured};
 const PIXELS: (u32, u32) = (820, 460);
 const FONT: &str = "sans-serif";
 
+/// How much wider the plot is than its lines: their names are to the right of them.
+const ROOM_FOR_NAMES: f64 = 1.35;
+
 /// A line of a plot.
 struct Line {
     name: &'static str,
@@ -75,7 +78,7 @@ fn chart(svg: &mut String, title: &str, unit: &str, lines: &[Line]) -> Result<()
         .margin(14)
         .x_label_area_size(44)
         .y_label_area_size(74)
-        .build_cartesian_2d(0.0..longest * 1.05, Decades(decades))?;
+        .build_cartesian_2d(0.0..longest * ROOM_FOR_NAMES, Decades(decades))?;
     chart
         .configure_mesh()
         .x_desc("bytes of a frame, FCS included")

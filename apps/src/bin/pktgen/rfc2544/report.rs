@@ -19,6 +19,8 @@ pub(super) struct Report {
     pub(super) conditions: Conditions,
     #[serde(flatten)]
     pub(super) measured: Measured,
+    /// What went wrong with the ports.
+    pub(super) problems: Vec<String>,
 }
 
 /// How it was measured.
@@ -48,9 +50,11 @@ impl From<&Settings> for Conditions {
 }
 
 impl Report {
-    /// Whether every size was measured and has a throughput.
+    /// Whether every size was measured and has a throughput, and nothing went wrong.
     pub(super) fn is_complete(&self) -> bool {
-        !self.measured.interrupted && self.measured.sizes.iter().all(|size| size.throughput.pps > 0.0)
+        !self.measured.interrupted
+            && self.problems.is_empty()
+            && self.measured.sizes.iter().all(|size| size.throughput.pps > 0.0)
     }
 
     /// One JSON object.
@@ -69,6 +73,9 @@ impl Report {
         }
         if self.measured.interrupted {
             text += "interrupted: sizes are missing\n";
+        }
+        for problem in &self.problems {
+            let _ = writeln!(text, "problem: {problem}");
         }
         text
     }
@@ -119,6 +126,9 @@ impl Report {
         );
         if self.measured.interrupted {
             text += "- **interrupted**: sizes are missing\n";
+        }
+        for problem in &self.problems {
+            let _ = writeln!(text, "- **problem**: {problem}");
         }
         text
     }
@@ -270,6 +280,7 @@ mod tests {
             site: Site { ports, ..Site::here(&[]) },
             conditions: Conditions::from(&settings),
             measured: run(&settings, &mut Device::new(3e6)),
+            problems: Vec::new(),
         }
     }
 
