@@ -1,13 +1,15 @@
 //! Trials over real ports: sends on one, receives on another, or on the same.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use gannet::{Link, MacAddress, Pool, Queues};
-use gannet_apps::launch::{self, Launched};
+use anyhow::{Context, ensure};
+use gannet::{Link, MacAddress, Pool, Queues, RxInterrupts};
+use gannet_apps::cores;
+use gannet_apps::launch::{self, Launched, Plan, PortOptions, launch};
+use gannet_apps::port_name::PortName;
 use gannet_apps::ports::Hold;
 use gannet_apps::running::Running;
 use gannet_sim::Clock;
@@ -22,7 +24,7 @@ use crate::size::FCS;
 use crate::source::{Generated, Replayed, Rounds, Source};
 use crate::supervisor::{Samples, Supervisor};
 use crate::traffic::Template;
-use crate::trial::{Bench, Counts, End, Outcome, Progress, TrialPlan, histogram};
+use crate::trial::{Bench, Counts, End, Outcome, Progress, SETTLE, TrialPlan, histogram};
 use crate::worker::{Measured, Worker};
 
 /// A way of frames, by the numbers of its ports.
@@ -49,6 +51,9 @@ pub(crate) struct PortBench {
     mark: u16,
 }
 
+/// The mark of the first template. Any will do that is not 0; this one stands out in a dump.
+const FIRST_MARK: u16 = 0x6A00;
+
 /// What is sent in a trial.
 enum Content<'a> {
     /// A template for each way.
@@ -67,27 +72,24 @@ struct Course {
 }
 
 impl PortBench {
-    /// Takes over ports that have been launched, and waits for their links.
+    /// Starts the ports and waits for their links.
     ///
     /// # Errors
-    /// A link that does not come up.
-    pub(crate) fn new(
-        launched: Launched,
-        ways: Vec<Way>,
-        cores: Vec<usize>,
-        burst: usize,
-    ) -> anyhow::Result<PortBench> {
-        const LINK_PATIENCE: Duration = Duration::from_secs(9);
-        let Launched { pool, running, queues, engine, interrupted } = launched;
+    /// Ports or cores that cannot be had, or a link that does not come up.
+    pub(crate) fn launch(options: &PortOptions, names: &[PortName], ways: Vec<Way>) -> anyhow::Result<PortBench> {
+        let cores = match &options.cores {
+            Some(list) => cores::parse(list)?,
+            None => options.poll_on(1, "pair of ports")?,
+        };
+        ensure!(cores.len() <= 2, "--cores: one for all, or one to send and one to receive");
+        // Each port has a burst to send and one to receive; the pool knows of one.
+        let held = (names.len() * options.burst) as u32;
+        let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
+        let Launched { pool, running, queues, engine, interrupted } = launch(names, &plan)?;
         for port in &running {
             port.hold(Hold::Off);
-            if port.control().is_some_and(|control| control.wait_for_link(LINK_PATIENCE) == Link::Down) {
-                let seconds = LINK_PATIENCE.as_secs();
-                bail!("{}: no link after {seconds} s: is the cable plugged in at both ends?", port.name);
-            }
+            wait_for_link(port)?;
         }
-        // Any start will do that is not 0; this one stands out in a dump.
-        const FIRST_MARK: u16 = 0x6A00;
         Ok(PortBench {
             pool,
             running,
@@ -96,7 +98,7 @@ impl PortBench {
             interrupted,
             ways,
             cores,
-            burst,
+            burst: options.burst,
             clock: Clock::real(),
             mark: FIRST_MARK,
         })
@@ -113,8 +115,7 @@ impl PortBench {
         watch: &mut dyn FnMut(&Progress),
     ) -> anyhow::Result<Outcome> {
         let rounds = if end == End::Open { Rounds::Once } else { Rounds::Endless };
-        let settle = crate::trial::SETTLE;
-        let course = Course { rate, end, window: None, settle, mean_wire_bytes: recording.mean_wire_bytes() };
+        let course = Course { rate, end, window: None, settle: SETTLE, mean_wire_bytes: recording.mean_wire_bytes() };
         self.trial(&Content::Recorded(recording, rounds), &course, watch)
     }
 
@@ -184,7 +185,7 @@ impl PortBench {
         let mut outcome = sum_up(measured, samples, &gauges);
         outcome.asked_pps = asked;
         outcome.problems = problems;
-        outcome.interrupted = self.interrupted.load(std::sync::atomic::Ordering::Relaxed);
+        outcome.interrupted = self.interrupted.load(Ordering::Relaxed);
         Ok(outcome)
     }
 }
@@ -209,6 +210,14 @@ impl Bench for PortBench {
         };
         self.ways.iter().map(speed).min().unwrap_or(0)
     }
+}
+
+fn wait_for_link(port: &Running) -> anyhow::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(9);
+    let is_down = port.control().is_some_and(|control| control.wait_for_link(PATIENCE) == Link::Down);
+    let seconds = PATIENCE.as_secs();
+    ensure!(!is_down, "{}: no link after {seconds} s: is the cable plugged in at both ends?", port.name);
+    Ok(())
 }
 
 /// What senders and receivers are made of.

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
 use crate::rate::Rate;
 use crate::traffic::Traffic;
@@ -67,7 +68,7 @@ pub(crate) struct Outcome {
 }
 
 /// Frames by their fate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     /// Handed to the cards.
     pub(crate) sent: u64,
