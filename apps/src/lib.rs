@@ -7,3 +7,4 @@
 pub mod cores;
 pub mod port_name;
 pub mod ports;
+pub mod smoltcp_device;
