@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::drops;
 use crate::forward::{Measured, Shared};
-use crate::running::{Counters, Running};
 use crate::tally::{Tally, rate};
+use gannet_apps::running::{Counters, Running};
 
 /// The buffers of the pool, by place. They add up to `total`.
 #[derive(Debug, Clone, Copy, Default, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::running::Running;
+use gannet_apps::running::Running;
 
 /// Packets that each port has sent.
 #[derive(Debug, Clone)]

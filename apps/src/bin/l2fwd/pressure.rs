@@ -1,48 +1,15 @@
-//! The packet pool: how large it is, and what is told of its pressure.
+//! What is told of the pressure on the packet pool.
 //!
 //! All ports share one pool, so that a packet can leave on any of them. Only receive rings allocate from it, all with the same right: a
 //! reserve for them (a watermark `high` below 100) would be kept from nobody.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
-use gannet::{Pool, PoolOptions};
+use gannet::Pool;
 use gannet_mempool::PressureEvent;
-
-use crate::cli::Arguments;
 
 /// Shortest time between two times that pressure is told of. A pool at its limit can come and go many times a millisecond.
 const BETWEEN: Duration = Duration::from_millis(500);
-
-fn options(arguments: &Arguments) -> PoolOptions {
-    PoolOptions { name: "packets".into(), data_room: arguments.buffer_size, ..PoolOptions::default() }
-}
-
-/// Buffers with which the pool stays calm, whatever happens: all rings, bursts and caches can be full, and no more are in use than the
-/// watermark of pressure allows.
-pub(crate) fn demand(arguments: &Arguments, ports: u32, cores: u32) -> u32 {
-    let PoolOptions { cache, watermarks, .. } = options(arguments);
-    let lanes = ports * arguments.queues as u32;
-    let held = lanes * (2 * arguments.ring + arguments.burst as u32) + cores * cache;
-    let demand = (u64::from(held) * 100).div_ceil(watermarks.pressure.into());
-    // Refused as too large by the pool if that is not enough.
-    u32::try_from(demand).unwrap_or(u32::MAX)
-}
-
-pub(crate) fn make_pool(arguments: &Arguments, demand: u32) -> anyhow::Result<Pool> {
-    let buffers = arguments.buffers.unwrap_or(demand);
-    Pool::new(&PoolOptions { buffers, ..options(arguments) }).context("packet memory")
-}
-
-/// The option that cures what the driver complains of.
-pub(crate) fn with_option(why: gannet::Error, demand: u32) -> anyhow::Error {
-    match why {
-        gannet::Error::PoolTooSmall { .. } => {
-            anyhow!("{why} (--buffers {demand} is enough for everything), or the rings smaller (--ring)")
-        }
-        _ => why.into(),
-    }
-}
 
 /// Tells when the pool runs short, and when it does not any more.
 pub(crate) struct PressureWatch<'a> {

@@ -1,12 +1,15 @@
 //! A started port, seen by the main thread.
 
 use gannet::{Condition, Control, Link, PortStats, QueueCounters, RxQueueStats, TxQueueStats};
-use gannet_apps::ports::Cable;
+
+use crate::ports::{Cable, Hold};
 
 /// A port from its start to the end of the program, even if its card leaves before.
-pub(crate) struct Running {
-    pub(crate) name: String,
-    pub(crate) cable: Option<Cable>,
+pub struct Running {
+    /// The device's name.
+    pub name: String,
+    /// The cable of a software card.
+    pub cable: Option<Cable>,
     /// `None` once the card has been given up.
     control: Option<Control>,
     queues: QueueCounters,
@@ -17,20 +20,23 @@ pub(crate) struct Running {
     ended: bool,
     link: Link,
     /// What went wrong, for the report.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 /// All counters of a port.
 #[derive(Debug, Clone)]
-pub(crate) struct Counters {
-    pub(crate) card: PortStats,
-    pub(crate) rx: Vec<RxQueueStats>,
-    pub(crate) tx: Vec<TxQueueStats>,
+pub struct Counters {
+    /// The card's.
+    pub card: PortStats,
+    /// Of each receive queue.
+    pub rx: Vec<RxQueueStats>,
+    /// Of each transmit queue.
+    pub tx: Vec<TxQueueStats>,
 }
 
 impl Counters {
     /// Frames that have arrived at the port, as far as anything counted them.
-    pub(crate) fn offered(&self) -> u64 {
+    pub fn offered(&self) -> u64 {
         let taken = |queue: &RxQueueStats| {
             queue.packets + queue.no_buffer_drops + queue.oversize + queue.damaged + queue.nonsense
         };
@@ -38,13 +44,14 @@ impl Counters {
     }
 
     /// Frames that the card has been given and has sent.
-    pub(crate) fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         self.tx.iter().map(|queue| queue.packets.saturating_sub(queue.unsent)).sum()
     }
 }
 
 impl Running {
-    pub(crate) fn new(control: Control, cable: Option<Cable>) -> Running {
+    /// A port that has been started.
+    pub fn new(control: Control, cable: Option<Cable>) -> Running {
         let (name, link, queues) = (control.info().name.to_string(), control.link(), control.counters());
         let none = PortStats::default();
         Running {
@@ -60,32 +67,54 @@ impl Running {
         }
     }
 
+    /// Has the peer of a software card send nothing, or lets it go.
+    pub fn hold(&self, hold: Hold) {
+        if let Some(cable) = &self.cable {
+            cable.hold(hold);
+        }
+    }
+
     /// The port's management, unless its card has left.
-    pub(crate) fn control(&self) -> Option<&Control> {
+    pub fn control(&self) -> Option<&Control> {
         self.control.as_ref()
     }
 
+    /// The counters of its queues, to be read from any thread.
+    pub fn queues(&self) -> &QueueCounters {
+        &self.queues
+    }
+
+    /// State of the link at the last look.
+    pub fn link(&self) -> Link {
+        self.link
+    }
+
+    /// The card's counters at the last look ([`Self::count`]).
+    pub fn card(&self) -> &PortStats {
+        &self.card
+    }
+
     /// Reads the card's counters: now and then, or they overflow.
-    pub(crate) fn count(&mut self) {
+    pub fn count(&mut self) {
         if let Some(control) = self.control.as_mut().filter(|_| !self.ended) {
             self.card = control.stats();
         }
     }
 
     /// Polling begins: what the card has dropped before is not the program's loss.
-    pub(crate) fn begin(&mut self) {
+    pub fn begin(&mut self) {
         self.count();
         self.card_before = self.card;
     }
 
     /// Polling ends: nor is what it drops from now on. A software card's peer has stopped before, its counts settle still.
-    pub(crate) fn end(&mut self) {
+    pub fn end(&mut self) {
         self.count();
         self.ended = self.cable.is_none();
     }
 
     /// Its counters now, or when it ended or its card left.
-    pub(crate) fn counters(&mut self) -> Counters {
+    pub fn counters(&mut self) -> Counters {
         self.count();
         let mut card = self.card;
         card.rx_missed -= self.card_before.rx_missed;
@@ -94,29 +123,29 @@ impl Running {
     }
 
     /// Packets handed to the card.
-    pub(crate) fn forwarded(&self) -> u64 {
+    pub fn forwarded(&self) -> u64 {
         self.queues.tx_stats().map(|queue| queue.packets).sum()
     }
 
     /// Buffers in the rings of the port: receive, transmit.
-    pub(crate) fn in_rings(&self) -> (u32, u32) {
+    pub fn in_rings(&self) -> (u32, u32) {
         let rx = self.queues.rx_stats().map(|queue| queue.in_ring).sum();
         (rx, self.queues.tx_stats().map(|queue| queue.in_ring).sum())
     }
 
     /// Times that the pool was empty when a ring wanted buffers.
-    pub(crate) fn starved(&self) -> u64 {
+    pub fn starved(&self) -> u64 {
         self.queues.rx_stats().map(|queue| queue.no_buffers).sum()
     }
 
     /// The link's new state, if it has changed since the last look.
-    pub(crate) fn link_change(&mut self) -> Option<Link> {
+    pub fn link_change(&mut self) -> Option<Link> {
         let link = self.control()?.link();
         (std::mem::replace(&mut self.link, link) != link).then_some(link)
     }
 
     /// Why the card must be given up, if so.
-    pub(crate) fn reason_to_leave(&self) -> Option<&'static str> {
+    pub fn reason_to_leave(&self) -> Option<&'static str> {
         match self.control()?.condition() {
             Condition::Present => None,
             Condition::Wanted => Some("the machine wants the card back"),
@@ -125,7 +154,7 @@ impl Running {
     }
 
     /// Lets go of the card. It is free once the port's queues are dropped too.
-    pub(crate) fn leave(&mut self, reason: &str) {
+    pub fn leave(&mut self, reason: &str) {
         self.count();
         self.note_faults();
         self.problems.push(format!("{}: {reason}: given up", self.name));
@@ -133,13 +162,13 @@ impl Running {
     }
 
     /// Adds what the IOMMU has refused to the problems.
-    pub(crate) fn note_faults(&mut self) {
+    pub fn note_faults(&mut self) {
         let faults = self.control.as_ref().map(Control::dma_faults).unwrap_or_default();
         self.problems.extend(faults.iter().map(|fault| format!("{}: {fault}", self.name)));
     }
 
     /// The port's management, to stop it.
-    pub(crate) fn into_control(self) -> Option<Control> {
+    pub fn into_control(self) -> Option<Control> {
         self.control
     }
 }

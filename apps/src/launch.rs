@@ -1,0 +1,256 @@
+//! From the command line to running ports: the options that all programs on ports have, and the start of everything they name.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::Args;
+use gannet::{Control, Filter, Link, MAX_BURST, Pool, PoolOptions, Port, PortConfig, Probed, Queues, RxInterrupts};
+use gannet_mempool::registry::{self, Table};
+use gannet_sim::x82599::Engine;
+
+use crate::cores;
+use crate::port_name::PortName;
+use crate::ports::{self, Hold};
+use crate::program;
+use crate::running::Running;
+
+/// Longest wait for a link. The card's own bound is 9 s.
+const LINK_PATIENCE: Duration = Duration::from_secs(9);
+
+/// Descriptors that a ring may have.
+const RING: RangeInclusive<u32> = 64..=4096;
+
+/// Queues that any card may have. What a card really has its driver says.
+const QUEUES: RangeInclusive<usize> = 1..=64;
+
+/// Bytes that a buffer may hold: the least that a card writes to at once, the most that a pool makes.
+const BUFFER_SIZE: RangeInclusive<u16> = 1024..=16384;
+
+/// Ports and what they run on, for `#[command(flatten)]`.
+#[derive(Debug, Clone, Args)]
+pub struct PortOptions {
+    /// A port, by name (see below); can be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub port: Vec<PortName>,
+
+    /// Most packets handled at once, 1 to 256.
+    #[arg(long, value_name = "PACKETS", default_value_t = 32)]
+    pub burst: usize,
+
+    /// Descriptors of each ring, a power of two from 64 to 4096.
+    #[arg(long, value_name = "DESCRIPTORS", default_value_t = 512)]
+    pub ring: u32,
+
+    /// Buffers of the packet pool [default: so many that all rings, caches and bursts can be full without pressure].
+    #[arg(long, value_name = "BUFFERS")]
+    pub buffers: Option<u32>,
+
+    /// Bytes of a frame that a buffer holds, 1024 to 16384.
+    #[arg(long, value_name = "BYTES", default_value_t = 2048)]
+    pub buffer_size: u16,
+
+    /// Receive and transmit queues of each port. Flows are spread over them (RSS), so that several cores can share a port.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub queues: usize,
+
+    /// Cores to poll on, as in 1,3-5 [default: as many as needed, the last ones].
+    #[arg(long, value_name = "LIST")]
+    pub cores: Option<String>,
+
+    /// Sets a tunable of the packet memory, as in pool.cache=256; can be given several times. --tunables shows them all.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+
+    /// Print the tunables with their values, ranges and meanings, and end.
+    #[arg(long)]
+    pub tunables: bool,
+}
+
+impl PortOptions {
+    /// Sets the tunables that are given. If they are asked for, prints them all and returns true: the program ends.
+    ///
+    /// # Errors
+    /// No such tunable, or a value out of its range.
+    pub fn tune(&self) -> anyhow::Result<bool> {
+        self.set.iter().try_for_each(|assignment| registry::assign(assignment).context("--set"))?;
+        if self.tunables {
+            program::print(&Table::of(&registry::tunables()).to_string());
+        }
+        Ok(self.tunables)
+    }
+
+    /// Checks what clap does not know.
+    ///
+    /// # Errors
+    /// The first option that is out of range, with its range.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if !(1..=MAX_BURST).contains(&self.burst) {
+            bail!("--burst {}: 1 to {MAX_BURST} packets are possible", self.burst);
+        }
+        if !self.ring.is_power_of_two() || !RING.contains(&self.ring) {
+            bail!("--ring {}: powers of two from {} to {} are possible", self.ring, RING.start(), RING.end());
+        }
+        if !BUFFER_SIZE.contains(&self.buffer_size) {
+            let (least, most) = (BUFFER_SIZE.start(), BUFFER_SIZE.end());
+            bail!("--buffer-size {}: {least} to {most} bytes are possible", self.buffer_size);
+        }
+        ensure!(QUEUES.contains(&self.queues), "--queues {}: 1 to {} are possible", self.queues, QUEUES.end());
+        Ok(())
+    }
+
+    /// The cores to poll on, for `pieces` of work of which each needs one: as many as are named, but no more than the pieces have
+    /// queues; or one a piece. `what` the pieces are is for the error.
+    ///
+    /// # Errors
+    /// Fewer cores than pieces, or a list that is none.
+    pub fn poll_on(&self, pieces: usize, what: &str) -> anyhow::Result<Vec<usize>> {
+        let mut cores = match &self.cores {
+            Some(list) => cores::parse(list)?,
+            None => cores::available()?,
+        };
+        let wanted = match &self.cores {
+            Some(_) => cores.len().min(pieces * self.queues),
+            None => pieces,
+        };
+        let named = if self.cores.is_some() { "--cores names" } else { "this process may use" };
+        ensure!(
+            pieces <= cores.len(),
+            "{pieces} {what} need {pieces} cores, {named} {}: give fewer ports or more cores",
+            cores.len()
+        );
+        // The first cores have the system's own work, and leave one for the software cards.
+        if self.cores.is_none() {
+            cores.drain(..cores.len() - pieces);
+        }
+        cores.truncate(wanted);
+        Ok(cores)
+    }
+
+    /// Options of the pool, but for its size.
+    fn pool(&self) -> PoolOptions {
+        PoolOptions { name: "packets".into(), data_room: self.buffer_size, ..PoolOptions::default() }
+    }
+
+    /// Buffers with which the pool stays calm, whatever happens: all rings, bursts and caches can be full, and no more are in use than
+    /// the watermark of pressure allows.
+    pub fn demand(&self, ports: usize, cores: usize) -> u32 {
+        let PoolOptions { cache, watermarks, .. } = self.pool();
+        let lane = 2 * u64::from(self.ring) + self.burst as u64;
+        let held = (ports * self.queues) as u64 * lane + cores as u64 * u64::from(cache);
+        // Refused as too large by the pool if that is not enough.
+        u32::try_from((held * 100).div_ceil(watermarks.pressure.into())).unwrap_or(u32::MAX)
+    }
+
+    /// The configuration that the options ask for: `queues` both ways, every frame taken.
+    pub fn config(&self, pool: &Pool) -> PortConfig {
+        let mut config = PortConfig::new(pool, self.ring);
+        config.rx = vec![config.rx[0].clone(); self.queues];
+        config.tx = vec![config.tx[0].clone(); self.queues];
+        config.filter = Filter::promiscuous();
+        config
+    }
+}
+
+/// How ports are to be started.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// What the user said.
+    pub options: &'a PortOptions,
+    /// Threads that will poll: each has a cache of free buffers.
+    pub cores: usize,
+    /// Buffers that the program holds besides those in rings, bursts and caches.
+    pub held: u32,
+    /// Whether cores will sleep.
+    pub rx_interrupts: RxInterrupts,
+}
+
+/// Running ports with all that belongs to them.
+pub struct Launched {
+    /// The pool of all of them, so that a packet can leave on any.
+    pub pool: Pool,
+    /// The ports, for the main thread.
+    pub running: Vec<Running>,
+    /// Their queues, for the cores that poll.
+    pub queues: Vec<Queues>,
+    /// Runs the software cards.
+    pub engine: Engine,
+    /// Ctrl-C has been pressed.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Opens, configures and starts the ports and waits for the links of software cards. Their peers are held back: nothing arrives before there is
+/// somebody to take it ([`Running::hold`]).
+///
+/// # Errors
+/// Whatever cannot be had, with what mends it.
+pub fn launch(names: &[PortName], plan: &Plan<'_>) -> anyhow::Result<Launched> {
+    let Plan { options, cores, held, rx_interrupts } = *plan;
+    let demand = options.demand(names.len(), cores).saturating_add(held);
+    let buffers = options.buffers.unwrap_or(demand);
+    let pool = Pool::new(&PoolOptions { buffers, ..options.pool() }).context("packet memory")?;
+    let opened = ports::open(names)?;
+    // Not before: opening a named pipe waits for its other end, and Ctrl-C must end that too.
+    let interrupted = program::interrupted()?;
+    opened.cables.iter().flatten().for_each(|cable| cable.hold(Hold::On));
+    let engine = Engine::spawn(opened.nics);
+    let config = PortConfig { rx_interrupts, ..options.config(&pool) };
+    let started = start(opened.ports, &config).map_err(|why| with_option(why, demand))?;
+    let (controls, queues): (Vec<_>, Vec<_>) = started.into_iter().unzip();
+    let running: Vec<Running> =
+        controls.into_iter().zip(opened.cables).map(|(control, cable)| Running::new(control, cable)).collect();
+    for port in running.iter().filter(|port| port.cable.is_some()) {
+        wait_for_link(port.control().expect("it has just been started"), &interrupted)?;
+    }
+    Ok(Launched { pool, running, queues, engine, interrupted })
+}
+
+/// Stops the ports, whose queues are back or dropped, and then the software cards. Returns what went wrong.
+pub fn stop(running: Vec<Running>, engine: Engine) -> Vec<String> {
+    let none = || Queues { rx: Vec::new(), tx: Vec::new() };
+    let stops = running.into_iter().filter_map(Running::into_control).map(|control| control.stop(none()));
+    let problems = stops.filter_map(|stopped| stopped.err().map(|why| why.to_string())).collect();
+    // Recorded files are complete once the cards are gone.
+    drop(engine.stop());
+    problems
+}
+
+/// Starts the ports, which fills their receive rings. On a thread that ends: what its cache of free buffers has left over is then
+/// everybody's.
+fn start(ports: Vec<Port<Probed>>, config: &PortConfig) -> gannet::Result<Vec<(Control, Queues)>> {
+    thread::scope(|scope| {
+        let start = |port: Port<Probed>| port.configure(config.clone())?.start();
+        let starts = scope.spawn(move || ports.into_iter().map(start).collect());
+        // The end of the scope alone would not wait for the cache.
+        starts.join().expect("starting a port does not panic")
+    })
+}
+
+/// The option that cures what the driver complains of.
+fn with_option(why: gannet::Error, demand: u32) -> anyhow::Error {
+    match why {
+        gannet::Error::PoolTooSmall { .. } => {
+            anyhow!("{why} (--buffers {demand} is enough for everything), or the rings smaller (--ring)")
+        }
+        _ => why.into(),
+    }
+}
+
+fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<()> {
+    const STEP: Duration = Duration::from_millis(100);
+    let mut waited = Duration::ZERO;
+    while control.wait_for_link(STEP) == Link::Down && !interrupted.load(Ordering::Relaxed) {
+        waited += STEP;
+        if waited >= LINK_PATIENCE {
+            bail!(
+                "{}: no link after {} s: is the cable plugged in at both ends?",
+                control.info().name,
+                waited.as_secs_f32()
+            );
+        }
+    }
+    Ok(())
+}
