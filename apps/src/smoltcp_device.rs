@@ -35,8 +35,8 @@ pub struct PortDevice {
 }
 
 impl PortDevice {
-    /// A device that receives from `rx` and sends on `tx` in buffers of `pool`, which the port must be able to send
-    /// (`PortConfig::tx_pools`) and which hold 1514 bytes.
+    /// A device on these queues that sends in buffers of `pool`: one that the port can send (`PortConfig::tx_pools`), with a room
+    /// of 1514 bytes.
     pub fn new(rx: RxQueue, tx: TxQueue, pool: &Pool) -> PortDevice {
         TOO_LONG.register();
         PortDevice { rx, tx, pool: pool.clone(), received: Burst::new(BURST), to_send: Burst::new(BURST) }
