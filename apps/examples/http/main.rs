@@ -132,11 +132,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     drop(host);
     for problem in stop(running, engine) {
-        eprintln!("{problem}");
+        tracing::error!("{problem}");
         failed = true;
     }
     let census = pool.census();
-    println!("buffers  {} of {} not home", census.out, census.total);
+    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
     Ok(if failed || census.out > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -179,9 +179,9 @@ fn tell(heard: &[Vec<u8>]) -> bool {
         let answer = String::from_utf8_lossy(answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let (asked, status) = (request.lines().next().unwrap_or_default(), head.lines().next().unwrap_or_default());
-        println!("{asked:<22} {status}, {} bytes", body.len());
+        program::print(&format!("{asked:<22} {status}, {} bytes\n", body.len()));
         if request.starts_with("GET / ") {
-            print!("{body}");
+            program::print(body);
         }
     }
     heard.iter().any(Vec::is_empty)
