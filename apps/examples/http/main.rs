@@ -103,7 +103,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(addresses.len() <= 2, "{} --address given: 2 are possible", addresses.len());
     ensure!(options.queues == 1, "--queues {}: the server has one", options.queues);
     ensure!(options.port.len() <= 1, "{} --port given: the server has one", options.port.len());
-    let names = if options.port.is_empty() { vec!["sim:ixgbe,peer=link:web".parse()?; 2] } else { options.port.clone() };
+    let names =
+        if options.port.is_empty() { vec!["sim:ixgbe,peer=link:web".parse()?; 2] } else { options.port.clone() };
 
     let plan = Plan { options, cores: 1, held: HELD * names.len() as u32, rx_interrupts: RxInterrupts::Off };
     let Launched { pool, mut running, queues, engine, interrupted } = launch(&names, &plan)?;

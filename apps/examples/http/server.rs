@@ -37,7 +37,14 @@ impl Server {
         let connection = |_| {
             let buffer = |bytes| tcp::SocketBuffer::new(vec![0; bytes]);
             let socket = sockets.add(tcp::Socket::new(buffer(RECEIVE), buffer(SEND)));
-            Connection { socket, port, deadline: Instant::ZERO, request: Vec::new(), answer: Vec::new(), then: Then::KeepAlive }
+            Connection {
+                socket,
+                port,
+                deadline: Instant::ZERO,
+                request: Vec::new(),
+                answer: Vec::new(),
+                then: Then::KeepAlive,
+            }
         };
         Server { connections: (0..connections).map(connection).collect() }
     }

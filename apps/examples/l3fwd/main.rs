@@ -31,7 +31,7 @@ use gannet_apps::running::Running;
 use gannet_apps::{cores, port_name};
 use gannet_mempool::registry::{self, Table};
 
-use self::router::{Route, Router};
+use self::router::{NO_ROOM, Route, Router};
 
 /// Routes IPv4 and IPv6 between ports by longest prefix match.
 ///
@@ -62,6 +62,9 @@ Examples:
 
 /// The demonstration: where the generators of two ports send to.
 const DEMONSTRATION: [&str; 2] = ["198.19.0.0/32=1", "198.19.0.1/32=0"];
+
+/// Longest time to get the last packets out.
+const DRAIN: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -144,6 +147,14 @@ fn route(router: &Router, mut queues: Vec<Queues>, limit: usize, interrupted: &A
             thread::yield_now();
         }
     }
+    let end = Instant::now();
+    while out.iter().any(|burst| !burst.is_empty()) && end.elapsed() < DRAIN {
+        queues.iter_mut().zip(&mut out).for_each(|(port, out)| {
+            port.tx[0].send(out);
+        });
+        thread::yield_now();
+    }
+    out.iter_mut().for_each(|burst| burst.drop_with(&NO_ROOM));
 }
 
 /// Prints a line each second until Ctrl-C, or until the time is over, which then stops the polling core as Ctrl-C does.

@@ -15,11 +15,15 @@ use prefix_trie::PrefixMap;
 const PLACE: &str = "l3fwd";
 pub(crate) static NOT_OURS: Reason = Reason::new(PLACE, "not_ours", "sent to a group of hosts, not to this router");
 pub(crate) static NOT_IP: Reason = Reason::new(PLACE, "not_ip", "neither IPv4 nor IPv6");
-pub(crate) static BAD_HEADER: Reason = Reason::new(PLACE, "bad_header", "an IP header that is cut off, makes no sense or has a wrong checksum");
-pub(crate) static MARTIAN: Reason = Reason::new(PLACE, "martian", "an address that no router forwards: a group, loopback, link-local");
-pub(crate) static TTL_EXPIRED: Reason = Reason::new(PLACE, "ttl_expired", "this router was one hop too many (TTL, hop limit)");
+pub(crate) static BAD_HEADER: Reason =
+    Reason::new(PLACE, "bad_header", "an IP header that is cut off, makes no sense or has a wrong checksum");
+pub(crate) static MARTIAN: Reason =
+    Reason::new(PLACE, "martian", "an address that no router forwards: a group, loopback, link-local");
+pub(crate) static TTL_EXPIRED: Reason =
+    Reason::new(PLACE, "ttl_expired", "this router was one hop too many (TTL, hop limit)");
 pub(crate) static NO_ROUTE: Reason = Reason::new(PLACE, "no_route", "no route to the destination");
-pub(crate) static NO_COPY: Reason = Reason::new(PLACE, "no_copy", "shared with others, and no free buffer to change the header in");
+pub(crate) static NO_COPY: Reason =
+    Reason::new(PLACE, "no_copy", "shared with others, and no free buffer to change the header in");
 pub(crate) static NO_ROOM: Reason = Reason::new(PLACE, "no_room", "the transmit ring of the way out was full");
 
 const IPV4: [u8; 2] = [0x08, 0x00];
