@@ -12,3 +12,4 @@ pub mod port_name;
 pub mod ports;
 pub mod program;
 pub mod running;
+pub mod smoltcp_device;
