@@ -19,6 +19,7 @@ mod gauge;
 mod pacer;
 mod random;
 mod rate;
+mod rfc2544;
 mod receiver;
 mod replay;
 mod report;
