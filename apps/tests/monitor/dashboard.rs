@@ -1,0 +1,1 @@
+//! docs/grafana.json.
