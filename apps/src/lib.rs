@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cores;
 pub mod launch;
 pub mod monitor;
@@ -11,3 +12,4 @@ pub mod port_name;
 pub mod ports;
 pub mod program;
 pub mod running;
+pub mod smoltcp_device;

@@ -62,5 +62,6 @@ pub fn state(path: &Path) -> anyhow::Result<State> {
     match answer {
         Answer::State(state) => Ok(*state),
         Answer::Error(why) => bail!("the program answers: {why}"),
+        Answer::Capture(_) => bail!("the program answers something else"),
     }
 }

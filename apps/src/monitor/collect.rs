@@ -14,6 +14,7 @@ use super::core_meter::{CoreCounters, CoreMeter};
 use super::state::{
     CardCounts, CoreState, CounterState, DropState, Level, PoolState, PortState, RxQueueState, State, TxQueueState,
 };
+use crate::capture::Captures;
 use crate::running::Running;
 
 /// All that is told of, shared by the threads that tell it. No core that polls takes these locks.
@@ -22,6 +23,7 @@ pub(super) struct Watched {
     program: String,
     started: Instant,
     metrics: Option<SocketAddr>,
+    pub(super) captures: Captures,
     ports: Mutex<Vec<WatchedPort>>,
     cores: Mutex<Vec<(usize, Arc<CoreCounters>)>>,
 }
@@ -41,7 +43,14 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Watched {
     pub(super) fn new(program: &str, metrics: Option<SocketAddr>) -> Watched {
         let program = program.to_owned();
-        Watched { program, started: Instant::now(), metrics, ports: Mutex::default(), cores: Mutex::default() }
+        Watched {
+            program,
+            started: Instant::now(),
+            metrics,
+            captures: Captures::default(),
+            ports: Mutex::default(),
+            cores: Mutex::default(),
+        }
     }
 
     pub(super) fn add_core(&self, core: usize) -> CoreMeter {
@@ -58,6 +67,7 @@ impl Watched {
             state.driver = info.card.driver.name().to_owned();
             state.mac = info.mac.map(|byte| format!("{byte:02x}")).join(":");
         }
+        self.captures.add_port(port.control().map(|control| control.taps()).unwrap_or_default());
         look(&mut state, port);
         ports.push(WatchedPort { state, queues: port.queues().clone() });
     }

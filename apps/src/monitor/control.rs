@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::collect::Watched;
 use super::state::{Answer, Request};
+use crate::program::in_words;
 
 /// Clients served at once.
 const MOST_CLIENTS: usize = 16;
@@ -100,7 +101,8 @@ fn accept(listener: &UnixListener, closed: &UnixStream, watched: &Arc<Watched>) 
         // Interrupted by a signal: look again.
         let _ = poll(&mut waiting, PollTimeout::NONE);
         if waiting[1].any() == Some(true) {
-            return;
+            // The ports are gone: captures end by themselves.
+            return watched.captures.finish(PATIENCE);
         }
         let Ok((stream, _)) = listener.accept() else { continue };
         if Arc::strong_count(&served) > MOST_CLIENTS {
@@ -125,6 +127,14 @@ fn serve(stream: UnixStream, watched: &Watched) {
     };
     match request {
         Request::State => answer(&stream, &Answer::State(Box::new(watched.state()))),
+        Request::Capture(request) => match watched.captures.begin(&request) {
+            Ok(capture) => {
+                answer(&stream, &Answer::Capture(capture.ports().to_vec()));
+                // A client that goes away has enough.
+                let _ = capture.serve(&stream);
+            }
+            Err(why) => answer(&stream, &Answer::Error(in_words(&why))),
+        },
     }
 }
 

@@ -6,12 +6,16 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture::{CaptureRequest, CapturedPort};
+
 /// What a client of the control socket asks for: one line of JSON, such as `{"request":"state"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     /// How the program stands.
     State,
+    /// The packets of ports, as [`crate::capture`] has it.
+    Capture(CaptureRequest),
 }
 
 /// What the program answers: one line of JSON, such as `{"error":"..."}`.
@@ -20,6 +24,8 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::State`].
     State(Box<State>),
+    /// To [`Request::Capture`]: the ports. Frames follow.
+    Capture(Vec<CapturedPort>),
     /// Why there is no answer.
     Error(String),
 }
