@@ -12,7 +12,7 @@ use super::{Capture, Place, Running, assert_same, skip, traffic, wait_for};
 #[test]
 fn a_ring_of_files_keeps_the_last_packets_each_file_complete() {
     let place = Place::new();
-    let frames = traffic().repeat(4);
+    let frames = vec![traffic(); 4].concat();
     let mut host = Host::new(&place);
     let first = place.file("ring_00001.pcapng");
     let name = place.file("ring.pcapng");

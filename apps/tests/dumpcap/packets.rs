@@ -21,13 +21,14 @@ fn every_packet_is_there_both_ways_in_order_and_byte_for_byte() {
     let report = dumpcap.report(0);
     let capture = Capture::read(&file);
     assert_eq!(capture.interfaces, ["sim:ixgbe#0", "sim:ixgbe#1"]);
-    assert_same(&capture.bytes(0, Direction::Rx), &frames.repeat(5));
+    let five_times = vec![frames; 5].concat();
+    assert_same(&capture.bytes(0, Direction::Rx), &five_times);
     assert_same(&capture.bytes(1, Direction::Tx), &sent);
     assert_eq!(capture.packets.len(), 2 * sent.len(), "nothing else");
     assert!(capture.packets.is_sorted_by_key(|packet| packet.time), "in the order of their times");
     let count = sent.len() as u64;
     assert_eq!(capture.statistics, [(0, count, 0), (1, count, 0)]);
-    let bytes: usize = sent.iter().chain(&frames.repeat(5)).map(Vec::len).sum();
+    let bytes: usize = sent.iter().chain(&five_times).map(Vec::len).sum();
     assert_eq!((&report["packets"], &report["bytes"]), (&(2 * count).into(), &bytes.into()), "{report}");
     assert_eq!((&report["lost"], &report["ended"]), (&0.into(), &"program".into()), "{report}");
     // So that no misreading of the format that writer and reader share goes unnoticed.
@@ -175,9 +176,12 @@ fn another_program_reads_along_and_stops_when_it_likes() {
     let mut host = Host::new(&place);
     let mut command = place.dumpcap(&["-w", "-", "-i", "0", "--json"]);
     let mut dumpcap = Running::start(&mut command);
-    let mut tshark = Command::new("tshark");
-    tshark.args(["-l", "-i", "-", "-c", "20", "-T", "fields", "-e", "frame.len"]);
-    let mut tshark = Running::start(tshark.stdin(Stdio::from(dumpcap.child.stdout.take().unwrap())));
+    let mut command = Command::new("tshark");
+    command.args(["-l", "-i", "-", "-c", "20", "-T", "fields", "-e", "frame.len"]);
+    command.stdin(Stdio::from(dumpcap.child.stdout.take().unwrap()));
+    let mut tshark = Running::start(&mut command);
+    // It has the reading end of the pipe, too.
+    drop(command);
     wait_for("tshark to have seen enough", || {
         host.forward(&frames);
         tshark.child.try_wait().unwrap().is_some()

@@ -20,7 +20,7 @@ fn arguments_that_make_no_sense() {
     let place = Place::new();
     for (arguments, parts) in [
         (&[][..], &["--write"][..]),
-        (&["-w", "x", "-f", "tcp prot 80"], &["\"and\" or \"or\" is expected", "    tcp prot 80\n            ^"]),
+        (&["-w", "x", "-f", "tcp prot 80"], &["\"and\" or \"or\" is expected", "    tcp prot 80\n        ^"]),
         (&["-w", "x", "-s", "0"], &["--snaplen"]),
         (&["-w", "x", "-c", "0"], &["--count"]),
         (&["-w", "x", "--files", "2"], &["--file-size"]),
