@@ -31,7 +31,9 @@ impl Testpmd {
     fn start(ports: &[&str], engine: &str) -> Testpmd {
         static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
         let mut command = Command::new(PROGRAM.get_or_init(|| gannet_tests::program("testpmd")));
-        ports.iter().for_each(|port| drop(command.args(["--port", port])));
+        for port in ports {
+            command.args(["--port", port]);
+        }
         command.args(["--json", "--engine", engine]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::spawn(command.stderr(Stdio::null()));
         let (input, output) = process.pipes();

@@ -23,6 +23,17 @@ fn flood(vm: &mut Vm, options: &str, address: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same host, seen through a VLAN.
+fn ping_over_vlan(vm: &mut Vm) -> Result<()> {
+    vm.guest.expect_ok(&format!(
+        "ip -n a link add link eth0 name vlan42 type vlan id 42 && ip -n a address add 198.51.100.1/24 dev vlan42 && \
+         ip -n a link set vlan42 up && ip -n a route add {IPV4}/32 dev vlan42"
+    ))?;
+    vm.guest.wait_until(&format!("ip netns exec a ping -c 1 -W 1 {IPV4}"), PATIENCE)?;
+    flood(vm, "-M do -s 1472", IPV4)?;
+    vm.guest.expect_ok("ip -n a link delete vlan42").map(drop)
+}
+
 fn icmpecho(_: Card, vm: &mut Vm) -> Result<()> {
     // Opened for both directions, so that the prompt does not end when somebody has said something.
     let prompt = "mkfifo /tmp/prompt && exec 3<>/tmp/prompt";
@@ -39,6 +50,7 @@ fn icmpecho(_: Card, vm: &mut Vm) -> Result<()> {
         flood(vm, "", address)?;
         flood(vm, options, address)?;
     }
+    ping_over_vlan(vm)?;
     for line in ["stop", "show drops", "quit"] {
         vm.guest.expect_ok(&format!("echo '{line}' >/tmp/prompt"))?;
     }
@@ -48,7 +60,8 @@ fn icmpecho(_: Card, vm: &mut Vm) -> Result<()> {
     let answers = output.text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let drops = answers.filter(|answer| answer["command"] == "show drops").last().context("no answer to show drops")?;
     for row in drops["answer"].as_array().context("no list")? {
-        let is_bad = ["bad_checksum", "malformed", "fragment", "late"].contains(&row["why"].as_str().unwrap_or_default());
+        let is_bad =
+            ["bad_checksum", "malformed", "fragment", "late"].contains(&row["why"].as_str().unwrap_or_default());
         ensure!(!is_bad || row["packets"] == 0, "{drops:#}");
     }
     Ok(())
