@@ -144,7 +144,11 @@ impl Script {
 
     /// The rates of all streams since the last time, now and then.
     fn print_rates(&mut self) {
-        let Some(period) = self.period.filter(|_| self.session.is_forwarding()) else { return };
+        let Some(period) = self.period else { return };
+        if !self.session.is_forwarding() {
+            self.printed = (Instant::now(), Vec::new());
+            return;
+        }
         let elapsed = self.printed.0.elapsed();
         if elapsed < period {
             return;
