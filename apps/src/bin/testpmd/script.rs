@@ -62,7 +62,8 @@ impl Script {
     pub(crate) fn run(mut self) -> ExitCode {
         while !self.ends && !self.session.quits {
             match self.lines.next(TICK) {
-                _ if self.is_interrupted() => break,
+                // A line that has been typed is not lost: the command that it interrupts says so.
+                input if self.is_interrupted() && (self.on_error != OnError::Tell || input.is_none()) => break,
                 None => {}
                 Some(Input::Line(line)) => {
                     self.line(&line);
