@@ -29,6 +29,7 @@ fn every_path_that_the_documents_link_to_exists() {
         ("docs/hardware.md", "docs/"),
         ("docs/guide/nicctl.md", "docs/guide/"),
         ("docs/guide/l2fwd.md", "docs/guide/"),
+        ("docs/guide/testpmd.md", "docs/guide/"),
         ("docs/guide/first-program.md", "docs/guide/"),
     ] {
         let text = read(page);
