@@ -30,6 +30,7 @@ fn every_path_that_the_documents_link_to_exists() {
         ("docs/guide/nicctl.md", "docs/guide/"),
         ("docs/guide/l2fwd.md", "docs/guide/"),
         ("docs/guide/telemetry.md", "docs/guide/"),
+        ("docs/guide/testpmd.md", "docs/guide/"),
         ("docs/guide/first-program.md", "docs/guide/"),
     ] {
         let text = read(page);
