@@ -14,12 +14,15 @@ use gannet_sim::x82599::Engine;
 
 use crate::cores;
 use crate::port_name::PortName;
-use crate::ports::{self, Hold};
-use crate::program;
+use crate::ports::{self, Cable, Hold};
+use crate::program::{self, Live};
 use crate::running::Running;
 
 /// Longest wait for a link. The card's own bound is 9 s.
 const LINK_PATIENCE: Duration = Duration::from_secs(9);
+
+/// How long one look for a link takes at most: between two, Ctrl-C is heard.
+const LINK_STEP: Duration = Duration::from_millis(100);
 
 /// Descriptors that a ring may have.
 const RING: RangeInclusive<u32> = 64..=4096;
@@ -182,8 +185,8 @@ pub struct Launched {
     pub interrupted: Arc<AtomicBool>,
 }
 
-/// Opens, configures and starts the ports and waits for the links of software cards. Their peers are held back: nothing arrives before there is
-/// somebody to take it ([`Running::hold`]).
+/// Opens, configures and starts the ports and waits for the links of software cards, but for those whose other end is another program's
+/// ([`wait_for_others`]). Their peers are held back: nothing arrives before there is somebody to take it ([`Running::hold`]).
 ///
 /// # Errors
 /// Whatever cannot be had, with what mends it.
@@ -202,10 +205,22 @@ pub fn launch(names: &[PortName], plan: &Plan<'_>) -> anyhow::Result<Launched> {
     let (controls, queues): (Vec<_>, Vec<_>) = started.into_iter().unzip();
     let running: Vec<Running> =
         controls.into_iter().zip(opened.cables).map(|(control, cable)| Running::new(control, cable)).collect();
-    for port in running.iter().filter(|port| port.cable.is_some()) {
+    for port in running.iter().filter(|port| port.cable.as_ref().is_some_and(|cable| !cable.is_open_ended())) {
         wait_for_link(port.control().expect("it has just been started"), &interrupted)?;
     }
     Ok(Launched { pool, running, queues, engine, interrupted })
+}
+
+/// Waits until other programs have plugged their ends of cables: for a program that cannot begin before. Says for which it waits.
+/// Ctrl-C ends it.
+pub fn wait_for_others(running: &[Running], interrupted: &AtomicBool, live: &mut Live) {
+    for (number, port) in running.iter().enumerate() {
+        let Some(control) = port.control() else { continue };
+        if port.cable.as_ref().is_some_and(Cable::is_open_ended) && control.link() == Link::Down {
+            live.event(&format!("port {number} ({}): waiting for the other end of its cable", port.name));
+            while control.wait_for_link(LINK_STEP) == Link::Down && !interrupted.load(Ordering::Relaxed) {}
+        }
+    }
 }
 
 /// Stops the ports, whose queues are back or dropped, and then the software cards. Returns what went wrong.
@@ -240,10 +255,9 @@ fn with_option(why: gannet::Error, demand: u32) -> anyhow::Error {
 }
 
 fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<()> {
-    const STEP: Duration = Duration::from_millis(100);
     let mut waited = Duration::ZERO;
-    while control.wait_for_link(STEP) == Link::Down && !interrupted.load(Ordering::Relaxed) {
-        waited += STEP;
+    while control.wait_for_link(LINK_STEP) == Link::Down && !interrupted.load(Ordering::Relaxed) {
+        waited += LINK_STEP;
         if waited >= LINK_PATIENCE {
             bail!(
                 "{}: no link after {} s: is the cable plugged in at both ends?",

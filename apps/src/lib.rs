@@ -4,8 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cores;
 pub mod launch;
+pub mod monitor;
 pub mod port_name;
 pub mod ports;
 pub mod program;

@@ -20,6 +20,7 @@ Port names:
                    (both: record=FILE writes what the port sends, as pcapng or, by its name, pcap)
     tap:NAME       the TAP interface NAME of the host, made if it is not there (mtu=BYTES)
     link:NAME      the other port whose peer is link:NAME
+    wire:PATH      the port of another program whose peer is wire:PATH, over a socket at PATH
     echo, sink     sends back, or swallows, what the port sends
   Any peer can have a bad cable: loss=PPM, corruption=PPM, duplication=PPM, reordering=PPM,
   flap=PPM (per million frames in each direction), seed=NUMBER.";
@@ -92,6 +93,8 @@ pub enum PeerName {
     },
     /// Another port.
     Link(String),
+    /// A port of another program, which gives the same path.
+    Wire(PathBuf),
     /// Sends back.
     Echo,
     /// Swallows.
@@ -207,9 +210,10 @@ fn parse_peer(peer: &str, settings: &mut Settings<'_>) -> Result<PeerName, Strin
         }),
         "tap" => Ok(PeerName::Tap { name: named("the name of an interface")?, mtu: settings.number("mtu")? }),
         "link" => Ok(PeerName::Link(named("a name that the other port gives too")?)),
+        "wire" => Ok(PeerName::Wire(named("a path that the other program's port gives too")?.into())),
         "echo" => only(PeerName::Echo),
         "sink" => only(PeerName::Sink),
-        _ => Err(format!("unknown peer {kind:?}; there are: gen, pcap, tap, link, echo, sink")),
+        _ => Err(format!("unknown peer {kind:?}; there are: gen, pcap, tap, link, wire, echo, sink")),
     }
 }
 
@@ -253,6 +257,7 @@ mod tests {
         assert_eq!(name.to_string(), "sim:ixgbe,peer=pcap:a.pcap,record=b.pcapng");
         let card = software("sim:ixgbe,peer=link:a");
         assert_eq!((card.peer, card.impair), (PeerName::Link("a".into()), None));
+        assert_eq!(software("sim:ixgbe,peer=wire:/tmp/a.sock").peer, PeerName::Wire("/tmp/a.sock".into()));
         for text in ["pci:0000:01:00.0", "pci:01:00.0"] {
             let name: PortName = text.parse().unwrap();
             let address = PciAddress { domain: 0, bus: 1, device: 0, function: 0 };
@@ -270,6 +275,7 @@ mod tests {
             ("sim:ixgbe", "peer=gen"),
             ("sim:ixgbe,peer=fax", "unknown peer \"fax\""),
             ("sim:ixgbe,peer=tap", "peer=tap:NAME"),
+            ("sim:ixgbe,peer=wire", "a path that the other program's port gives too"),
             ("sim:ixgbe,peer=sink:x", "takes no argument"),
             ("sim:ixgbe,peer=gen,size=big", "size=big"),
             ("sim:ixgbe,peer=sink,size=64", "\"size\" is unknown"),

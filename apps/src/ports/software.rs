@@ -15,6 +15,7 @@ use gannet_sim::peer::impair::{ImpairOptions, Impaired};
 use gannet_sim::peer::link::{self, LinkEnd};
 use gannet_sim::peer::sink::Sink;
 use gannet_sim::peer::tap::{Tap, TapOptions};
+use gannet_sim::peer::wire::Wire;
 use gannet_sim::peer::{Peer, PeerStats};
 use gannet_sim::x82599::{self, Nic, NicOptions, Probe};
 
@@ -45,12 +46,19 @@ pub struct Cable {
     pub probe: Probe,
     /// The peer has only frames that a port has sent: it never begins, and never finishes.
     reflects: bool,
+    /// Another program plugs the other end, when it likes.
+    open_ended: bool,
 }
 
 impl Cable {
     /// Holds the peer back, or lets it go.
     pub fn hold(&self, hold: Hold) {
         self.stats.stop.store(hold == Hold::On, Ordering::Relaxed);
+    }
+
+    /// Whether another program has the other end: the link comes up when it comes, and may go down and come back.
+    pub fn is_open_ended(&self) -> bool {
+        self.open_ended
     }
 
     /// Whether the peer has no more frames of its own, now or later.
@@ -85,7 +93,8 @@ impl Workshop {
         let (device, nic) = x82599::new(NicOptions::default(), peer);
         let probe = nic.probe();
         let reflects = matches!(card.peer, PeerName::Echo | PeerName::Link(_));
-        Ok((device, nic, Cable { stats, capture, probe, reflects }))
+        let open_ended = matches!(card.peer, PeerName::Wire(_));
+        Ok((device, nic, Cable { stats, capture, probe, reflects, open_ended }))
     }
 
     /// All cards are made.
@@ -199,6 +208,7 @@ fn make_peer(streams: Streams, card: &Software, links: &mut Links) -> anyhow::Re
             let stats = end.stats();
             boxed((end, stats))
         }
+        PeerName::Wire(place) => boxed(Wire::new(&place)?),
         PeerName::Echo => boxed(Echo::new(CABLE_FRAMES)),
         PeerName::Sink => boxed(Sink::new()),
     };

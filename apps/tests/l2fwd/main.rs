@@ -14,6 +14,7 @@ mod options;
 mod refusals;
 mod report;
 mod signals;
+mod wires;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

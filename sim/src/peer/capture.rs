@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::player::Player;
+pub use self::player::{Frame, Player};
 use self::recorder::Recorder;
 use super::{Accepted, Error, Offered, Pacing, Peer, PeerStats, add};
 

@@ -116,6 +116,26 @@ pub enum Error {
         /// What to do about it.
         remedy: &'static str,
     },
+
+    /// Both ends of a cable between programs are plugged.
+    #[error("wire {}: two ports are plugged in already: stop the program of one, or give another path", path.display())]
+    WireTaken {
+        /// Where its ends meet.
+        path: PathBuf,
+    },
+
+    /// The place where the ends of a cable between programs meet cannot be used.
+    #[error("wire {}: {action}: {source}; {remedy}", path.display())]
+    Wire {
+        /// Where its ends meet.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+        /// What to do about it.
+        remedy: &'static str,
+    },
 }
 
 /// An error and its causes in one line: the capture library keeps the cause out of its messages.

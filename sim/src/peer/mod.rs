@@ -14,6 +14,7 @@ mod numbered;
 mod random;
 pub mod sink;
 pub mod tap;
+pub mod wire;
 
 pub use error::Error;
 

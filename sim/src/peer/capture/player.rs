@@ -27,14 +27,16 @@ type Input = Chain<Cursor<Vec<u8>>, File>;
 
 /// A frame and when it was captured, in nanoseconds.
 #[derive(Debug, Default)]
-pub(super) struct Frame {
-    pub(super) bytes: Vec<u8>,
-    pub(super) captured: u64,
+pub struct Frame {
+    /// The frame, without FCS.
+    pub bytes: Vec<u8>,
+    /// Nanoseconds since 1970.
+    pub captured: u64,
 }
 
 /// A capture being read.
 #[derive(Debug)]
-pub(super) struct Player {
+pub struct Player {
     file: Reader,
     /// The next frame, unless the capture is at its end.
     next: Option<Frame>,
@@ -43,7 +45,7 @@ pub(super) struct Player {
 
 impl Player {
     /// Opens the capture and reads its first frame.
-    pub(super) fn open(path: PathBuf, status: Arc<CaptureStatus>) -> Result<Self, Error> {
+    pub fn open(path: PathBuf, status: Arc<CaptureStatus>) -> Result<Self, Error> {
         let file = Reader::open(path)?;
         let mut player = Self { file, next: None, status };
         player.next = player.read(Frame::default())?;
@@ -51,12 +53,12 @@ impl Player {
     }
 
     /// The next frame.
-    pub(super) fn frame(&self) -> Option<&Frame> {
+    pub fn frame(&self) -> Option<&Frame> {
         self.next.as_ref()
     }
 
     /// Takes the next frame and reads the one after it. An error is remembered and ends the capture.
-    pub(super) fn take(&mut self, bytes: &mut Vec<u8>) {
+    pub fn take(&mut self, bytes: &mut Vec<u8>) {
         let Some(mut taken) = self.next.take() else {
             return;
         };

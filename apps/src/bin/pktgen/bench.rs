@@ -1,0 +1,326 @@
+//! Trials over real ports: sends on one, receives on another, or on the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use gannet::{Link, MacAddress, Pool, Queues, RxInterrupts};
+use gannet_apps::cores;
+use gannet_apps::launch::{self, Launched, Plan, PortOptions, launch};
+use gannet_apps::port_name::PortName;
+use gannet_apps::ports::Hold;
+use gannet_apps::running::Running;
+use gannet_sim::Clock;
+use gannet_sim::x82599::Engine;
+
+use crate::gauge::{Gauge, Orders, Stage};
+use crate::rate::{Rate, WIRE_OVERHEAD};
+use crate::receiver::{Expected, Receiver};
+use crate::replay::Recording;
+use crate::sender::{Sender, Task};
+use crate::size::FCS;
+use crate::source::{Generated, Replayed, Rounds, Source};
+use crate::supervisor::{Samples, Supervisor};
+use crate::traffic::Template;
+use crate::trial::{Bench, Counts, End, Outcome, Progress, SETTLE, TrialPlan, histogram};
+use crate::worker::{Measured, Worker};
+
+/// A way of frames, by the numbers of its ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+}
+
+/// Running ports on which trials can be made, one after the other.
+pub(crate) struct PortBench {
+    pool: Pool,
+    running: Vec<Running>,
+    queues: Vec<Queues>,
+    engine: Engine,
+    interrupted: Arc<AtomicBool>,
+    ways: Vec<Way>,
+    /// One for all, or one to send and one to receive.
+    cores: Vec<usize>,
+    /// Most packets handled at once.
+    burst: usize,
+    clock: Clock,
+    /// Of the next template: no two trials, and no two ways, have the same.
+    mark: u16,
+}
+
+/// The mark of the first template. Any will do that is not 0; this one stands out in a dump.
+const FIRST_MARK: u16 = 0x6A00;
+
+/// What is sent in a trial.
+enum Content<'a> {
+    /// A template for each way.
+    Generated(&'a [Template]),
+    Recorded(&'a Recording, Rounds),
+}
+
+/// How it is sent.
+struct Course {
+    rate: Rate,
+    end: End,
+    window: Option<u64>,
+    settle: Duration,
+    /// Bytes on the wire of a frame, on average.
+    mean_wire_bytes: f64,
+}
+
+impl PortBench {
+    /// Starts the ports and waits for their links.
+    ///
+    /// # Errors
+    /// Ports or cores that cannot be had, or a link that does not come up.
+    pub(crate) fn launch(options: &PortOptions, names: &[PortName], ways: Vec<Way>) -> anyhow::Result<PortBench> {
+        let cores = match &options.cores {
+            Some(list) => cores::parse(list)?,
+            None => options.poll_on(1, "pair of ports")?,
+        };
+        ensure!(cores.len() <= 2, "--cores: one for all, or one to send and one to receive");
+        // Each port has a burst to send and one to receive; the pool knows of one.
+        let held = (names.len() * options.burst) as u32;
+        let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
+        let Launched { pool, running, queues, engine, interrupted } = launch(names, &plan)?;
+        for port in &running {
+            port.hold(Hold::Off);
+            wait_for_link(port)?;
+        }
+        Ok(PortBench {
+            pool,
+            running,
+            queues,
+            engine,
+            interrupted,
+            ways,
+            cores,
+            burst: options.burst,
+            clock: Clock::real(),
+            mark: FIRST_MARK,
+        })
+    }
+
+    /// Sends the frames of a capture.
+    ///
+    /// # Errors
+    /// A core panicked.
+    pub(crate) fn replay(
+        &mut self,
+        recording: &Recording,
+        (rate, end): (Rate, End),
+        watch: &mut dyn FnMut(&Progress),
+    ) -> anyhow::Result<Outcome> {
+        let rounds = if end == End::Open { Rounds::Once } else { Rounds::Endless };
+        let course = Course { rate, end, window: None, settle: SETTLE, mean_wire_bytes: recording.mean_wire_bytes() };
+        self.trial(&Content::Recorded(recording, rounds), &course, watch)
+    }
+
+    /// Stops the ports and the software cards. Returns what went wrong.
+    pub(crate) fn stop(self) -> Vec<String> {
+        let PortBench { pool, mut running, queues, engine, .. } = self;
+        drop(queues);
+        running.iter_mut().for_each(Running::note_faults);
+        let mut problems: Vec<String> =
+            running.iter_mut().flat_map(|port| std::mem::take(&mut port.problems)).collect();
+        problems.extend(launch::stop(running, engine));
+        let out = pool.census().out;
+        if out > 0 {
+            problems.push(format!("{out} buffers did not come home"));
+        }
+        problems
+    }
+
+    fn mac(&self, port: usize) -> anyhow::Result<MacAddress> {
+        let running = &self.running[port];
+        Ok(running.control().with_context(|| format!("{}: given up", running.name))?.info().mac)
+    }
+
+    fn templates(&mut self, plan: &TrialPlan) -> anyhow::Result<Vec<Template>> {
+        let (longest, room) = (plan.traffic.sizes.longest(), self.pool.data_room());
+        ensure!(
+            longest - FCS <= room,
+            "--size {longest}: a buffer holds frames of {} bytes: give --buffer-size {longest} or more",
+            room + FCS
+        );
+        let mut templates = Vec::new();
+        for way in &self.ways {
+            let (from, to) = (self.mac(way.from)?, self.mac(way.to)?);
+            templates.push(Template::new(&plan.traffic, self.mark, from, to)?);
+            // 0 is no mark.
+            self.mark = self.mark.checked_add(1).unwrap_or(1);
+        }
+        Ok(templates)
+    }
+
+    fn trial(
+        &mut self,
+        content: &Content<'_>,
+        course: &Course,
+        watch: &mut dyn FnMut(&Progress),
+    ) -> anyhow::Result<Outcome> {
+        let line = self.line_rate_bits();
+        let gauges: Vec<Arc<Gauge>> = self.ways.iter().map(|_| Arc::default()).collect();
+        let mut samples = Samples::new();
+        let lanes = Lanes { pool: &self.pool, ways: &self.ways, cores: &self.cores, burst: self.burst };
+        let workers = lanes.deal_out(&mut self.queues, content, course, (line, &gauges, &mut samples));
+        let orders = Orders::default();
+        let mut supervisor = Supervisor {
+            running: &mut self.running,
+            interrupted: &self.interrupted,
+            gauges: &gauges,
+            orders: &orders,
+            samples,
+            settle: course.settle,
+            problems: Vec::new(),
+        };
+        let measured = run(workers, &self.clock, &mut supervisor, watch)?;
+        let Supervisor { samples, problems, .. } = supervisor;
+        let asked = course.rate.pps(line, course.mean_wire_bytes).map(|pps| pps * self.ways.len() as f64);
+        let asked =
+            if matches!(content, Content::Recorded(recording, _) if recording.is_scheduled()) { None } else { asked };
+        let mut outcome = sum_up(measured, samples, &gauges);
+        outcome.asked_pps = asked;
+        outcome.problems = problems;
+        outcome.interrupted = self.interrupted.load(Ordering::Relaxed);
+        Ok(outcome)
+    }
+}
+
+impl Bench for PortBench {
+    fn run(&mut self, plan: &TrialPlan, watch: &mut dyn FnMut(&Progress)) -> anyhow::Result<Outcome> {
+        let templates = self.templates(plan)?;
+        let course = Course {
+            rate: plan.rate,
+            end: plan.end,
+            window: plan.window.map(|window| u64::from(window.get())),
+            settle: plan.settle,
+            mean_wire_bytes: plan.traffic.sizes.mean() - f64::from(FCS) + WIRE_OVERHEAD as f64,
+        };
+        self.trial(&Content::Generated(&templates), &course, watch)
+    }
+
+    fn line_rate_bits(&self) -> u64 {
+        let speed = |way: &Way| match self.running[way.from].control().map(|control| control.link()) {
+            Some(Link::Up { mbps }) => u64::from(mbps) * 1_000_000,
+            Some(Link::Down) | None => 0,
+        };
+        self.ways.iter().map(speed).min().unwrap_or(0)
+    }
+}
+
+fn wait_for_link(port: &Running) -> anyhow::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(9);
+    let is_down = port.control().is_some_and(|control| control.wait_for_link(PATIENCE) == Link::Down);
+    let seconds = PATIENCE.as_secs();
+    ensure!(!is_down, "{}: no link after {seconds} s: is the cable plugged in at both ends?", port.name);
+    Ok(())
+}
+
+/// What senders and receivers are made of.
+struct Lanes<'a> {
+    pool: &'a Pool,
+    ways: &'a [Way],
+    cores: &'a [usize],
+    burst: usize,
+}
+
+impl<'a> Lanes<'a> {
+    /// Makes the senders and receivers of a trial, and gives each core its own. Every port is received on, so that nothing piles up
+    /// where nothing is expected.
+    fn deal_out(
+        &self,
+        queues: &'a mut [Queues],
+        content: &Content<'a>,
+        course: &Course,
+        (line, gauges, samples): (u64, &[Arc<Gauge>], &mut Samples),
+    ) -> Vec<Worker<'a>> {
+        let mut workers: Vec<Worker<'a>> =
+            self.cores.iter().map(|&core| Worker { core, ..Worker::default() }).collect();
+        for (port, Queues { rx, tx }) in queues.iter_mut().enumerate() {
+            let way = |end: fn(&Way) -> usize| self.ways.iter().position(|way| end(way) == port);
+            if let (Some(way), Some(tx)) = (way(|way| way.from), tx.first_mut()) {
+                let source = match content {
+                    Content::Generated(templates) => Source::Generated(Generated::new(&templates[way])),
+                    Content::Recorded(recording, rounds) => Source::Replayed(Replayed::new(recording, *rounds)),
+                };
+                let task = Task { source, cost: course.rate.cost(line), end: course.end, window: course.window };
+                let sender = Sender::new((tx, self.pool), task, self.burst, gauges[way].clone());
+                workers[0].senders.push(sender);
+            }
+            let Some(rx) = rx.first_mut() else { continue };
+            let receiver = match (way(|way| way.to), content) {
+                (Some(way), Content::Generated(templates)) => {
+                    let expected = Expected::generated(&templates[way]);
+                    Receiver::new(rx, expected, self.burst, gauges[way].clone(), Some(samples.exchange()))
+                }
+                (Some(way), Content::Recorded(..)) => {
+                    Receiver::new(rx, Expected::Anything, self.burst, gauges[way].clone(), None)
+                }
+                (None, _) => Receiver::new(rx, Expected::Nothing, self.burst, Arc::default(), None),
+            };
+            if let Some(last) = workers.last_mut() {
+                last.receivers.push(receiver);
+            }
+        }
+        workers
+    }
+}
+
+/// Runs the workers, a thread each, until the supervisor is content.
+fn run(
+    workers: Vec<Worker<'_>>,
+    clock: &Clock,
+    supervisor: &mut Supervisor<'_>,
+    watch: &mut dyn FnMut(&Progress),
+) -> anyhow::Result<Vec<Measured>> {
+    let orders = supervisor.orders;
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for worker in workers {
+            // The name by which a pool knows who has a buffer.
+            let thread = thread::Builder::new().name(format!("core {}", worker.core));
+            match thread.spawn_scoped(scope, move || worker.run(clock, orders)) {
+                Ok(thread) => threads.push(thread),
+                Err(why) => {
+                    orders.set(Stage::End);
+                    return Err(why).context("starting a thread to poll on");
+                }
+            }
+        }
+        supervisor.watch(&|| threads.iter().all(|thread| !thread.is_finished()), watch);
+        orders.set(Stage::End);
+        let joined = threads.into_iter().map(|thread| thread.join().ok().context("a polling core panicked"));
+        joined.collect()
+    })
+}
+
+/// The outcome of a trial, but for what was asked for and what went wrong.
+fn sum_up(measured: Vec<Measured>, mut samples: Samples, gauges: &[Arc<Gauge>]) -> Outcome {
+    let (mut counts, mut lateness, mut time) = (Counts::default(), histogram(), 0);
+    for core in measured {
+        for (received, latency) in &core.received {
+            counts.add(received);
+            samples.add(latency);
+        }
+        for sent in &core.sent {
+            time = time.max(sent.time);
+            lateness.add(&sent.lateness).expect("the same bounds");
+        }
+    }
+    counts.sent = gauges.iter().map(|gauge| gauge.sent.now()).sum();
+    counts.lost = counts.sent.saturating_sub(counts.received + counts.corrupted);
+    Outcome {
+        counts,
+        seconds: time as f64 / 1e9,
+        wire_bits: gauges.iter().map(|gauge| gauge.wire_bytes.now() * 8).sum(),
+        asked_pps: None,
+        latency: samples.into_total(),
+        lateness,
+        interrupted: false,
+        problems: Vec::new(),
+    }
+}

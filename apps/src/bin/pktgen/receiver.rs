@@ -1,0 +1,145 @@
+//! The receiving side of a way: knows frames again, notes which are missing, measures how long they took.
+
+use std::sync::Arc;
+
+use gannet::{Burst, RxQueue};
+use gannet_sim::Clock;
+use hdrhistogram::Histogram;
+use rtrb::{Consumer, Producer};
+
+use crate::gauge::Gauge;
+use crate::sequence::{Arrival, Tracker};
+use crate::signature::Signature;
+use crate::traffic::{Template, Verdict};
+use crate::trial::{Counts, histogram};
+
+/// What a receiver looks for.
+pub(crate) enum Expected<'a> {
+    /// Frames of this template.
+    Generated { template: &'a Template, flows: Vec<Tracker> },
+    /// Frames without a signature: all are counted.
+    Anything,
+    /// None: nobody sends to this port.
+    Nothing,
+}
+
+impl<'a> Expected<'a> {
+    /// Frames of a template, none of which has arrived.
+    pub(crate) fn generated(template: &'a Template) -> Expected<'a> {
+        Expected::Generated { template, flows: vec![Tracker::new(); template.flows()] }
+    }
+}
+
+/// The way of histograms between a receiver and the main thread: the empty ones there, the full ones back. So latencies can be looked
+/// at while they are measured, and nobody waits for anybody.
+pub(crate) struct Exchange {
+    pub(crate) empty: Consumer<Histogram<u64>>,
+    pub(crate) full: Producer<Histogram<u64>>,
+}
+
+/// Receives on one queue.
+pub(crate) struct Receiver<'a> {
+    rx: &'a mut RxQueue,
+    burst: Burst,
+    expected: Expected<'a>,
+    gauge: Arc<Gauge>,
+    counts: Counts,
+    latency: Histogram<u64>,
+    exchange: Option<Exchange>,
+}
+
+impl<'a> Receiver<'a> {
+    pub(crate) fn new(
+        rx: &'a mut RxQueue,
+        expected: Expected<'a>,
+        burst: usize,
+        gauge: Arc<Gauge>,
+        exchange: Option<Exchange>,
+    ) -> Receiver<'a> {
+        let (burst, counts, latency) = (Burst::new(burst), Counts::default(), histogram());
+        Receiver { rx, burst, expected, gauge, counts, latency, exchange }
+    }
+
+    /// Takes what has arrived. Returns how many frames.
+    #[inline]
+    pub(crate) fn turn(&mut self, clock: &Clock) -> usize {
+        let received = self.rx.receive(&mut self.burst);
+        if received == 0 {
+            self.hand_over();
+            return 0;
+        }
+        let now = clock.now() as u32;
+        let before = self.counts;
+        for packet in &self.burst[..] {
+            match &mut self.expected {
+                Expected::Generated { template, flows } => match template.inspect(packet.data()) {
+                    Verdict::Intact(signature) => {
+                        self.counts.note(&mut self.latency, &self.gauge, flows, signature, now);
+                    }
+                    Verdict::Rewritten(signature) => {
+                        if self.counts.note(&mut self.latency, &self.gauge, flows, signature, now) {
+                            self.counts.rewritten += 1;
+                        }
+                    }
+                    Verdict::Damaged => self.counts.corrupted += 1,
+                    Verdict::Foreign => self.counts.foreign += 1,
+                },
+                Expected::Anything => self.counts.received += 1,
+                Expected::Nothing => self.counts.foreign += 1,
+            }
+        }
+        self.burst.clear();
+        let intact = self.counts.received - before.received;
+        self.gauge.received.add(intact);
+        self.gauge.answered.add(intact + self.counts.corrupted - before.corrupted);
+        received
+    }
+
+    /// Gives the main thread what has been measured since the last time, if it wants to know.
+    #[inline]
+    fn hand_over(&mut self) {
+        if let Some(exchange) = &mut self.exchange
+            && let Ok(empty) = exchange.empty.pop()
+        {
+            let full = std::mem::replace(&mut self.latency, empty);
+            // There is room: no more are under way than the main thread has sent.
+            let _ = exchange.full.push(full);
+        }
+    }
+
+    /// What it has counted, and the latencies that have not been handed over.
+    pub(crate) fn into_result(self) -> (Counts, Histogram<u64>) {
+        (self.counts, self.latency)
+    }
+}
+
+impl Counts {
+    /// Notes an intact frame. Returns whether it is the first with its number.
+    #[inline]
+    fn note(
+        &mut self,
+        latency: &mut Histogram<u64>,
+        gauge: &Gauge,
+        flows: &mut [Tracker],
+        signature: Signature,
+        now: u32,
+    ) -> bool {
+        // A flow that there is not is foreign, says the template.
+        let Some(flow) = flows.get_mut(usize::from(signature.flow)) else { return false };
+        match flow.arrive(signature.sequence) {
+            Arrival::Latest { skipped: 0 } => {}
+            Arrival::Latest { skipped } => gauge.missing.add(skipped),
+            Arrival::Late => {
+                gauge.missing.take_off(1);
+                self.reordered += 1;
+            }
+            Arrival::Duplicate => {
+                self.duplicated += 1;
+                return false;
+            }
+        }
+        self.received += 1;
+        latency.saturating_record(u64::from(now.wrapping_sub(signature.time)));
+        true
+    }
+}

@@ -1,0 +1,74 @@
+//! Benchmarks a device between two ports after RFC 2544: throughput, latency, frame loss rate.
+//!
+//! [`search`] is the bisection, [`campaign`] runs the trials, [`measured`] is what they gave, [`report`] tells it, with [`plot`]s, and says
+//! at which [`site`] it was.
+
+mod arguments;
+mod campaign;
+mod measured;
+mod plot;
+mod report;
+mod search;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, ensure};
+use gannet::RxInterrupts;
+use gannet_apps::cores;
+use gannet_apps::launch::{self, Plan};
+use gannet_apps::program::{self, Live, Show};
+
+pub(crate) use arguments::Arguments;
+
+use crate::bench::{PortBench, Way};
+use report::{Conditions, Report};
+use site::Site;
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// It could not run, or not write its report.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.ports.tune()? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = arguments.settings()?;
+    if let Some(folder) = &arguments.output {
+        // Before the hours of measuring, not after.
+        fs::create_dir_all(folder).with_context(|| format!("--output {}", folder.display()))?;
+    }
+    let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
+    let mut bench = start(arguments, &mut live)?;
+    let measured = campaign::run(&settings, &mut bench, &mut live);
+    live.end();
+    let problems = bench.stop();
+    let (site, conditions) = (Site::here(&arguments.ports.port), Conditions::from(&settings));
+    let report = Report { site, conditions, measured: measured?, problems };
+    program::print(&if arguments.json { report.json() } else { report.text() });
+    if let Some(folder) = &arguments.output {
+        report.write(folder)?;
+    }
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Starts the ports: the first sends, the second receives.
+fn start(arguments: &Arguments, live: &mut Live) -> anyhow::Result<PortBench> {
+    let options = &arguments.ports;
+    options.check()?;
+    let mut cores = match &options.cores {
+        Some(list) => cores::parse(list)?,
+        None => options.poll_on(1, "generator")?,
+    };
+    // One to send, one to receive.
+    cores.truncate(2);
+    let plan = Plan { options, cores: cores.len(), held: 0, rx_interrupts: RxInterrupts::Off };
+    let launched = launch::launch(&options.port, &plan)?;
+    launch::wait_for_others(&launched.running, &launched.interrupted, live);
+    ensure!(!launched.interrupted.load(Ordering::Relaxed), "interrupted before anything was measured");
+    PortBench::new(launched, vec![Way { from: 0, to: 1 }], cores, options.burst)
+}

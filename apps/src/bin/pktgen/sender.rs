@@ -1,0 +1,204 @@
+//! The sending side of a way: makes frames when they are due, stamps them, hands them to the card.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gannet::{Burst, Pool, TxQueue};
+use gannet_sim::Clock;
+use hdrhistogram::Histogram;
+
+use crate::gauge::{Gauge, Stage};
+use crate::pacer::Pacer;
+use crate::rate::{Cost, WIRE_OVERHEAD};
+use crate::source::Source;
+use crate::trial::{End, histogram};
+
+/// After this time without an answer the frames of a window are given up: they are lost, and others may leave.
+const WINDOW_PATIENCE_NS: u64 = 100_000_000;
+
+/// What a sender sends, and how.
+#[derive(Debug)]
+pub(crate) struct Task<'a> {
+    pub(crate) source: Source<'a>,
+    /// `None` for as fast as possible, or at the frames' own times.
+    pub(crate) cost: Option<Cost>,
+    pub(crate) end: End,
+    /// Most frames on their way at a time.
+    pub(crate) window: Option<u64>,
+}
+
+/// Sends on one queue.
+pub(crate) struct Sender<'a> {
+    tx: &'a mut TxQueue,
+    pool: &'a Pool,
+    source: Source<'a>,
+    burst: Burst,
+    pacer: Pacer,
+    end: End,
+    window: Option<Window>,
+    gauge: Arc<Gauge>,
+    /// Frames made so far; those that the card has not taken yet are in the burst.
+    made: u64,
+    started: u64,
+    ended: Option<u64>,
+    lateness: Histogram<u64>,
+}
+
+/// Frames that may be on their way.
+#[derive(Debug)]
+struct Window {
+    size: u64,
+    /// Frames that will not be answered any more.
+    given_up: u64,
+    /// Answers at the last look, and when they changed.
+    answered: u64,
+    since: u64,
+}
+
+/// What a sender has measured.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// Nanoseconds from the start to the end of sending.
+    pub(crate) time: u64,
+    /// How much later than planned frames left, in nanoseconds.
+    pub(crate) lateness: Histogram<u64>,
+}
+
+impl<'a> Sender<'a> {
+    /// With buffers from `pool`, at most `burst` frames at once. It is to be started.
+    pub(crate) fn new(
+        (tx, pool): (&'a mut TxQueue, &'a Pool),
+        task: Task<'a>,
+        burst: usize,
+        gauge: Arc<Gauge>,
+    ) -> Sender<'a> {
+        let Task { source, cost, end, window } = task;
+        let pacer = if source.due().is_some() { Pacer::on_schedule() } else { Pacer::at_rate(cost) };
+        let window = window.map(|size| Window { size, given_up: 0, answered: 0, since: 0 });
+        Sender {
+            tx,
+            pool,
+            source,
+            burst: Burst::new(burst),
+            pacer,
+            end,
+            window,
+            gauge,
+            made: 0,
+            started: 0,
+            ended: None,
+            lateness: histogram(),
+        }
+    }
+
+    /// The first frame is due at `now`.
+    pub(crate) fn start(&mut self, now: u64) {
+        self.started = now;
+        self.pacer.start(now);
+        if let Some(window) = &mut self.window {
+            window.since = now;
+        }
+    }
+
+    /// Sends what is due. Returns how many frames the card took.
+    #[inline]
+    pub(crate) fn turn(&mut self, clock: &Clock, stage: Stage) -> usize {
+        let now = clock.now();
+        if self.ended.is_none() {
+            if stage != Stage::Send || self.is_over(now) {
+                self.finish(now);
+            } else {
+                self.make(now);
+            }
+        }
+        let before = wire_bytes(&self.burst);
+        // Just before they leave; again if the card had no room for them.
+        if !self.burst.is_empty() {
+            let time = clock.now() as u32;
+            for packet in &mut self.burst[..] {
+                // Fails for shared packets only, which none of these is.
+                if let Ok(frame) = packet.data_mut() {
+                    self.source.stamp(frame, time);
+                }
+            }
+        }
+        // With an empty burst too: it brings the buffers of sent frames home.
+        let sent = self.tx.send(&mut self.burst);
+        if sent > 0 {
+            self.gauge.wire_bytes.add((before - wire_bytes(&self.burst)) as u64);
+            self.gauge.sent.add(sent as u64);
+        }
+        sent
+    }
+
+    /// Makes the frames that are due, as many as may leave.
+    #[inline]
+    fn make(&mut self, now: u64) {
+        self.pacer.forgive(now);
+        let mut room = self.burst.room() as u64;
+        if let End::Frames(count) = self.end {
+            room = room.min(count - self.made);
+        }
+        if let Some(window) = &mut self.window {
+            room = room.min(window.room(self.made, self.gauge.answered.now(), now));
+        }
+        for _ in 0..room {
+            if let Some(offset) = self.source.due() {
+                self.pacer.schedule(offset);
+            }
+            let Some(lateness) = self.pacer.lateness(now) else { break };
+            let Ok(packet) = self.source.next(self.pool) else { break };
+            if self.pacer.is_planned() {
+                self.lateness.saturating_record(lateness);
+            }
+            self.pacer.advance(packet.len() + WIRE_OVERHEAD);
+            self.made += 1;
+            // There is room: it has been counted.
+            let _ = self.burst.push(packet);
+        }
+    }
+
+    /// Whether all has been sent. The time that the last frame takes, or its answer, is part of it.
+    fn is_over(&mut self, now: u64) -> bool {
+        let all_out = self.burst.is_empty() && self.pacer.lateness(now).is_some();
+        let all_sent = match self.end {
+            End::After(time) => return u128::from(now - self.started) >= time.as_nanos(),
+            End::Frames(count) => self.made == count,
+            End::Open => false,
+        };
+        let answered = match &mut self.window {
+            Some(window) => window.room(self.made, self.gauge.answered.now(), now) == window.size,
+            None => true,
+        };
+        all_out && answered && (all_sent || self.source.is_at_end())
+    }
+
+    /// Sends nothing more. What the card has not taken was never sent.
+    fn finish(&mut self, now: u64) {
+        self.ended = Some(now);
+        self.burst.clear();
+        self.gauge.finished.store(true, Ordering::Release);
+    }
+
+    /// What it has measured.
+    pub(crate) fn into_result(self) -> Sent {
+        let ended = self.ended.unwrap_or(self.started);
+        Sent { time: ended - self.started, lateness: self.lateness }
+    }
+}
+
+impl Window {
+    /// Frames that may be made now.
+    fn room(&mut self, made: u64, answered: u64, now: u64) -> u64 {
+        if answered != self.answered {
+            (self.answered, self.since) = (answered, now);
+        } else if now.saturating_sub(self.since) > WINDOW_PATIENCE_NS {
+            (self.given_up, self.since) = (made - answered.min(made), now);
+        }
+        self.size.saturating_sub(made.saturating_sub(answered + self.given_up))
+    }
+}
+
+fn wire_bytes(burst: &Burst) -> usize {
+    burst.iter().map(|packet| packet.len() + WIRE_OVERHEAD).sum()
+}

@@ -1,0 +1,181 @@
+//! One measured run: what is asked for, what came of it, and who can do it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::rate::Rate;
+use crate::traffic::Traffic;
+
+/// Longest wait for frames that are still on their way: RFC 2544, section 23, has the tester wait two seconds.
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+
+/// Latencies that a histogram tells apart: 1 ns to 4.29 s (a time stamp has 32 bits), to three digits.
+const LONGEST_LATENCY: u64 = u32::MAX as u64;
+const DIGITS: u8 = 3;
+
+/// What to send, how fast, until when.
+#[derive(Debug, Clone)]
+pub(crate) struct TrialPlan {
+    pub(crate) traffic: Traffic,
+    /// Of each sending port.
+    pub(crate) rate: Rate,
+    pub(crate) end: End,
+    /// At most so many frames are on their way at a time; `None` for no limit.
+    pub(crate) window: Option<NonZeroU32>,
+    /// Longest wait for the last frames. The trial ends before if all have arrived.
+    pub(crate) settle: Duration,
+}
+
+/// When a trial has sent enough.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    /// After this time.
+    After(Duration),
+    /// After so many frames from each sending port.
+    Frames(u64),
+    /// When it is interrupted, or all has been sent that there is.
+    Open,
+}
+
+impl TrialPlan {
+    /// A trial of `duration`, without a window.
+    pub(crate) fn new(traffic: Traffic, rate: Rate, duration: Duration) -> TrialPlan {
+        TrialPlan { traffic, rate, end: End::After(duration), window: None, settle: SETTLE }
+    }
+}
+
+/// What came of a trial. Both ways together, if frames were sent both ways.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    /// Time of sending, in seconds.
+    pub(crate) seconds: f64,
+    /// Bits of all frames sent, as they are on the wire (preamble, FCS and gap included).
+    pub(crate) wire_bits: u64,
+    /// Frames a second that were asked for, of all sending ports together; `None` for as many as possible.
+    pub(crate) asked_pps: Option<f64>,
+    /// From just before a frame was handed to the card to when it was received, in nanoseconds.
+    pub(crate) latency: Histogram<u64>,
+    /// How much later than planned frames left, in nanoseconds. Empty if as many as possible were asked for.
+    pub(crate) lateness: Histogram<u64>,
+    /// It was interrupted before its end.
+    pub(crate) interrupted: bool,
+    /// What else went wrong.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Frames by their fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    /// Handed to the cards.
+    pub(crate) sent: u64,
+    /// Intact, each once.
+    pub(crate) received: u64,
+    /// Sent, and arrived neither intact nor damaged.
+    pub(crate) lost: u64,
+    /// Arrived again.
+    pub(crate) duplicated: u64,
+    /// Arrived after a later one of the same flow.
+    pub(crate) reordered: u64,
+    /// Arrived with wrong bytes.
+    pub(crate) corrupted: u64,
+    /// Of those received: with another Ethernet header than they were sent with, as behind a router. No fault.
+    pub(crate) rewritten: u64,
+    /// Not of this trial.
+    pub(crate) foreign: u64,
+}
+
+impl Counts {
+    /// Adds those of another port.
+    pub(crate) fn add(&mut self, other: &Counts) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.corrupted += other.corrupted;
+        self.rewritten += other.rewritten;
+        self.foreign += other.foreign;
+    }
+}
+
+impl Outcome {
+    /// Frames a second that were sent.
+    pub(crate) fn pps(&self) -> f64 {
+        per_second(self.counts.sent as f64, self.seconds)
+    }
+
+    /// Bits a second on the wire.
+    pub(crate) fn bits_per_second(&self) -> f64 {
+        per_second(self.wire_bits as f64, self.seconds)
+    }
+
+    /// Share of the rate that was asked for, 1 if it was reached.
+    pub(crate) fn share_of_asked(&self) -> f64 {
+        self.asked_pps.map_or(1.0, |asked| (self.pps() / asked).min(1.0))
+    }
+}
+
+/// Where a trial is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// Since its begin.
+    pub(crate) elapsed: Duration,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Frames that later ones have overtaken and that have not arrived.
+    pub(crate) missing: u64,
+    /// Frames a second since the last progress.
+    pub(crate) sent_pps: f64,
+    pub(crate) received_pps: f64,
+    /// Bits a second on the wire since the last progress.
+    pub(crate) sent_bits: f64,
+    /// Of all frames so far; `None` before the first.
+    pub(crate) latency: Option<Latency>,
+}
+
+/// A histogram of latencies in short, nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Latency {
+    pub(crate) mean: f64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) max: u64,
+}
+
+impl Latency {
+    /// `None` for an empty histogram.
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Option<Latency> {
+        (!histogram.is_empty()).then(|| Latency {
+            mean: histogram.mean(),
+            p50: histogram.value_at_quantile(0.50),
+            p99: histogram.value_at_quantile(0.99),
+            max: histogram.max(),
+        })
+    }
+}
+
+/// Who runs trials: ports ([`crate::bench`]), or what a test puts in their place.
+pub(crate) trait Bench {
+    /// Runs a trial to its end. `watch` is called several times a second.
+    ///
+    /// # Errors
+    /// The traffic does not fit the ports, or a port is gone.
+    fn run(&mut self, plan: &TrialPlan, watch: &mut dyn FnMut(&Progress)) -> anyhow::Result<Outcome>;
+
+    /// Speed of the slowest link that frames are sent on.
+    fn line_rate_bits(&self) -> u64;
+}
+
+/// An empty histogram of latencies. It never grows: longer ones count as the longest.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LONGEST_LATENCY, DIGITS).expect("bounds that make sense")
+}
+
+/// A rate; 0 if no time has passed.
+pub(crate) fn per_second(amount: f64, seconds: f64) -> f64 {
+    if seconds > 0.0 { amount / seconds } else { 0.0 }
+}
