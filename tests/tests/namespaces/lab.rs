@@ -67,6 +67,13 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Whether it has ended with exit status 0.
+    pub(crate) fn succeeded(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some_and(|status| status.success()))
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended.
@@ -82,13 +89,13 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    fn new(name: String) -> Namespace {
+    pub(crate) fn new(name: String) -> Namespace {
         run(&mut ip(&format!("netns add {name}")));
         Namespace { interface: name.clone(), name }
     }
 
     /// Brings the interface here and gives it its addresses.
-    fn take_interface(&self, number: u8) {
+    pub(crate) fn take_interface(&self, number: u8) {
         let Namespace { name, interface } = self;
         run(&mut ip(&format!("link set {interface} netns {name}")));
         self.ip(&format!("address add 198.51.100.{number}/24 dev {interface}"));
@@ -140,7 +147,7 @@ pub(crate) fn has_vlan() -> bool {
 }
 
 /// Name of a namespace and its interface: at most 15 bytes, and nobody else's.
-fn unique_name(end: char) -> String {
+pub(crate) fn unique_name(end: char) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("gan{}{end}{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
