@@ -52,20 +52,27 @@ pub struct CoreMeter {
 struct Rounds {
     /// How many there were when time was last divided.
     before: u64,
-    /// How long one typically lasts; 0 before the first has been timed.
+    /// How many have been timed, up to [`Rounds::FIRST`].
+    timed: u32,
+    /// How long one typically lasts.
     typical: f64,
 }
 
 impl Rounds {
+    /// Of so many rounds the shortest is typical at first.
+    const FIRST: u32 = 4;
+
     /// A round has been timed. That the system has run another program meanwhile should not count as work: it is bounded.
-    fn timed(&mut self, lasted: f64) {
+    fn time(&mut self, lasted: f64) {
         const WEIGHT: f64 = 1.0 / 16.0;
         const LONGEST: f64 = 8.0;
-        if self.typical > 0.0 {
-            self.typical += (lasted.min(self.typical * LONGEST) - self.typical) * WEIGHT;
-        } else {
-            self.typical = lasted;
-        }
+        self.typical = match self.timed {
+            0 => lasted,
+            1..Self::FIRST => self.typical.min(lasted),
+            // On a coarse clock rounds may have lasted nothing so far.
+            _ => self.typical + (lasted.min((self.typical * LONGEST).max(1.0)) - self.typical) * WEIGHT,
+        };
+        self.timed = (self.timed + 1).min(Self::FIRST);
     }
 
     /// Time that the rounds since the last call have taken, if they were typical.
@@ -119,7 +126,7 @@ impl CoreMeter {
             return;
         };
         let rounds = if is_busy { &mut self.busy } else { &mut self.idle };
-        rounds.timed(now.saturating_sub(began) as f64);
+        rounds.time(now.saturating_sub(began) as f64);
         self.countdown = self.draw() - 1;
         let passed = self.pass(now);
         let busy = self.busy.take(self.counters.busy_rounds.load(Ordering::Relaxed));
