@@ -33,11 +33,11 @@ pub(super) fn with_ports(
     session: &mut Session,
     arguments: &Arguments,
     done: &str,
-    mut work: impl FnMut(&mut Port) -> anyhow::Result<()>,
+    mut work: impl FnMut(&mut Session, usize) -> anyhow::Result<()>,
 ) -> anyhow::Result<Answer> {
     let ports = arguments.ports(session.vocabulary());
     for &port in &ports {
-        work(&mut session.ports[port])?;
+        work(session, port)?;
     }
     let numbers: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let plural = if ports.len() == 1 { "" } else { "s" };
@@ -46,12 +46,12 @@ pub(super) fn with_ports(
 
 pub(super) fn start_port(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     ensure!(!session.is_forwarding(), "forwarding goes on: stop it first");
-    with_ports(session, arguments, "started", Port::start)
+    with_ports(session, arguments, "started", Session::start_port)
 }
 
 pub(super) fn stop_port(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     ensure!(!session.is_forwarding(), "forwarding goes on: stop it first");
-    with_ports(session, arguments, "stopped", Port::stop)
+    with_ports(session, arguments, "stopped", |session, port| session.ports[port].stop())
 }
 
 pub(super) fn clear_stats(session: &mut Session, _: &Arguments) -> anyhow::Result<Answer> {
