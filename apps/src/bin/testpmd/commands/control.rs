@@ -46,12 +46,20 @@ pub(super) fn with_ports(
 
 pub(super) fn start_port(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     ensure!(!session.is_forwarding(), "forwarding goes on: stop it first");
-    with_ports(session, arguments, "started", Session::start_port)
+    let all = arguments.word("PORTS") == "all";
+    with_ports(session, arguments, "started", |session, port| {
+        // All of them are to run: some may do so already.
+        if all && session.ports[port].running().is_some() { Ok(()) } else { session.start_port(port) }
+    })
 }
 
 pub(super) fn stop_port(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     ensure!(!session.is_forwarding(), "forwarding goes on: stop it first");
-    with_ports(session, arguments, "stopped", |session, port| session.ports[port].stop())
+    let all = arguments.word("PORTS") == "all";
+    with_ports(session, arguments, "stopped", |session, port| {
+        let port = &mut session.ports[port];
+        if all && port.check_stopped().is_ok() { Ok(()) } else { port.stop() }
+    })
 }
 
 pub(super) fn clear_stats(session: &mut Session, _: &Arguments) -> anyhow::Result<Answer> {
