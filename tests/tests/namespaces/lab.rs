@@ -82,6 +82,13 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Whether it has ended with exit status 0.
+    pub(crate) fn succeeded(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some_and(|status| status.success()))
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended.

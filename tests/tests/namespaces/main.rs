@@ -1,4 +1,5 @@
-//! The kernel's network stack on both sides of l2fwd: what real programs send arrives as it was sent. And against testpmd's engines.
+//! The kernel's network stack on both sides of l2fwd: what real programs send arrives as it was sent. And against testpmd's engines and the
+//! example http, whose network stack is its own.
 //!
 //! Needs root, /dev/net/tun and some programs; a test without what it needs is skipped and says so. Speeds are printed,
 //! none is asserted.
@@ -7,6 +8,7 @@
 
 mod lab;
 mod testpmd;
+mod web;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
     let ipv6 = needs(&[]).or_else(|| (!lab::has_ipv6()).then(|| "this kernel has no IPv6".into()));
     let vlan = needs(&[]).or_else(|| (!lab::has_vlan()).then(|| "this kernel has no VLAN interfaces".into()));
     let trials = vec![
+        trial("web::sockets_of_the_kernel", needs(&[]), web::sockets_of_the_kernel),
+        trial("web::curl", needs(&["curl"]), web::curl),
         trial("ping", needs(&[]), ping),
         trial("ping_over_ipv6", ipv6.clone(), ping_over_ipv6),
         trial("ping_over_vlan", vlan.clone(), ping_over_vlan),
