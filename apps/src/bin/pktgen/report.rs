@@ -177,10 +177,12 @@ impl Report {
 /// A line of progress.
 pub(crate) fn line(progress: &Progress) -> String {
     let mut line = format!(
-        "{:6.1} s   sent {}, {}   received {}   missing {}",
+        "{:6.1} s   sent {} ({}, {})   received {} ({})   missing {}",
         progress.elapsed.as_secs_f64(),
+        progress.sent,
         unit(progress.sent_pps, "pps"),
         unit(progress.sent_bits, "b/s"),
+        progress.received,
         unit(progress.received_pps, "pps"),
         progress.missing,
     );
