@@ -24,7 +24,7 @@ fn traffic_of_all_kinds_arrives() {
         &["--size", "imix", "--flows", "1000"][..],
         &["--size", "64-1518", "--vlan", "5-9"],
         &["--size", "1518", "--burst", "1"],
-        &["--size", "9000", "--buffer-size", "9216", "--ring", "64"],
+        &["--size", "1522", "--vlan", "1", "--ring", "64"],
         &["--size", "80", "--src-ip", "2001:db8::1-2001:db8::ff", "--dst-ip", "2001:db8::1:1"],
         &["--src-mac", "random", "--dst-port", "random", "--flows", "65536", "--seed", "7", "--burst", "256"],
     ] {

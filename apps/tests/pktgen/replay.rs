@@ -15,7 +15,8 @@ fn write(path: &Path, lengths: &[usize], gap: Duration) {
     let mut writer = PcapWriter::with_header(File::create(path).expect("a file"), header).expect("a header");
     for (number, &length) in (0_u32..).zip(lengths) {
         let bytes = vec![number as u8; length];
-        writer.write_packet(&PcapPacket::new(gap * number, length as u32, &bytes)).expect("a record");
+        let packet = PcapPacket::new(gap * number, length as u32, &bytes).expect("a record");
+        writer.write_packet(&packet).expect("a place for it");
     }
 }
 

@@ -111,7 +111,11 @@ impl Report {
         for (name, count, note) in [
             ("rewritten", rewritten, "arrived with another Ethernet header"),
             ("foreign", foreign, "frames of others"),
-            ("skipped", self.skipped, "frames of the capture that do not fit a buffer, or are empty (--buffer-size)"),
+            (
+                "skipped",
+                self.skipped,
+                "frames of the capture that are empty, or longer than a card or a buffer (--buffer-size) takes",
+            ),
         ] {
             if count > 0 {
                 row(name, count, note);
