@@ -4,9 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cores;
 pub mod launch;
+pub mod monitor;
 pub mod port_name;
 pub mod ports;
 pub mod program;
 pub mod running;
+pub mod smoltcp_device;

@@ -79,6 +79,11 @@ impl Running {
         self.control.as_ref()
     }
 
+    /// The same, to change how it runs.
+    pub fn control_mut(&mut self) -> Option<&mut Control> {
+        self.control.as_mut()
+    }
+
     /// The counters of its queues, to be read from any thread.
     pub fn queues(&self) -> &QueueCounters {
         &self.queues

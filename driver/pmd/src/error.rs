@@ -1,5 +1,7 @@
 //! What can go wrong with a port. The data path has no errors: it returns counts and leaves what it did not take.
 
+use crate::tap::Direction;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -91,6 +93,26 @@ pub enum Error {
     QueuesOut {
         /// Name of the port.
         port: String,
+    },
+    /// A capture wants a queue that another one has.
+    #[error("{port}: a capture is already attached to its {direction} queue {queue}: end that one first")]
+    Tapped {
+        /// Name of the port.
+        port: String,
+        /// Which kind of queue.
+        direction: Direction,
+        /// Its number.
+        queue: usize,
+    },
+    /// A capture wants a queue that is gone.
+    #[error("{port}: its {direction} queue {queue} is closed: start the port again")]
+    QueueClosed {
+        /// Name of the port.
+        port: String,
+        /// Which kind of queue.
+        direction: Direction,
+        /// Its number.
+        queue: usize,
     },
     /// The way to the device.
     #[error(transparent)]

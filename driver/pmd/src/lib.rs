@@ -50,6 +50,7 @@ mod port;
 mod queue;
 mod reasons;
 mod stats;
+mod tap;
 
 pub use cards::{Card, Pmd, cards};
 pub use config::{PortConfig, RING_SIZES, RxInterrupts, RxQueueConfig, TxQueueConfig, VlanTags};
@@ -64,3 +65,4 @@ pub use idle::{Idle, Sleeper};
 pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
 pub use queue::{Queues, RxQueue, TxQueue};
 pub use stats::{PortStats, QueueCounters, RxQueueStats, TxQueueStats};
+pub use tap::{Attachment, Direction, MAX_SHOWN, Tap, TapPoint};

@@ -20,6 +20,7 @@ use crate::mmio::Mmio;
 use crate::port::{Driver, Link, PortInfo, Started};
 use crate::queue::{Queues, RxQueue, TxQueue};
 use crate::stats::{PortStats, QueueCounters, RxCounters, TxCounters};
+use crate::tap::{Direction, TapSeat};
 use crate::{Error, Result};
 
 /// What queues and management share.
@@ -209,7 +210,10 @@ impl<D: Device, F: Family> Nic<D, F> {
             queue.ring_doorbell();
             let counters = queue.counters().clone();
             started.counters.rx.push(counters.clone());
-            started.queues.rx.push(RxQueue { port: self.info.name.clone(), driver: Box::new(queue), counters });
+            let (seat, point) = TapSeat::new(&self.info, Direction::Rx, started.queues.rx.len());
+            started.taps.push(point);
+            let driver = Box::new(queue);
+            started.queues.rx.push(RxQueue { port: self.info.name.clone(), driver, counters, seat });
         }
         Ok(())
     }
@@ -228,7 +232,9 @@ impl<D: Device, F: Family> Nic<D, F> {
             let ring = rings(queue.descriptors)?;
             let driver = Box::new(TxRing::start(self.hardware.clone(), index, ring, dma.clone(), counters.clone())?);
             started.counters.tx.push(counters.clone());
-            started.queues.tx.push(TxQueue { port: self.info.name.clone(), driver, counters });
+            let (seat, point) = TapSeat::new(&self.info, Direction::Tx, started.queues.tx.len());
+            started.taps.push(point);
+            started.queues.tx.push(TxQueue { port: self.info.name.clone(), driver, counters, seat });
         }
         Ok(())
     }
@@ -259,8 +265,8 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
         let mut offsets = offsets.into_iter();
         let mut rings =
             |descriptors| Ok(DescriptorRing::new(&memory, offsets.next().unwrap_or(usize::MAX), descriptors)?);
-        let mut started =
-            Started { queues: Queues { rx: Vec::new(), tx: Vec::new() }, counters: QueueCounters::default() };
+        let queues = Queues { rx: Vec::new(), tx: Vec::new() };
+        let mut started = Started { queues, counters: QueueCounters::default(), taps: Vec::new() };
         self.start_rx(config, &dma, &mut rings, &mut started)?;
         self.start_tx(config, &dma, &mut rings, &mut started)?;
         family.start_link(mmio)?;

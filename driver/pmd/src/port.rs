@@ -25,6 +25,7 @@ use crate::ixgbe::Ixgbe;
 use crate::nic::Nic;
 use crate::queue::Queues;
 use crate::stats::{PortStats, QueueCounters, RxQueueStats, TxQueueStats};
+use crate::tap::TapPoint;
 use crate::{Error, Result};
 
 /// What a driver does for a port. One implementation a family of cards.
@@ -60,6 +61,7 @@ pub(crate) trait Driver: Send {
 pub(crate) struct Started {
     pub(crate) queues: Queues,
     pub(crate) counters: QueueCounters,
+    pub(crate) taps: Vec<TapPoint>,
 }
 
 /// A port in a state `S`: [`Probed`] or [`Configured`].
@@ -127,12 +129,20 @@ impl<S> Port<S> {
         self.driver.info()
     }
 
+    /// Whether its card can run a configuration. [`Self::configure`] asks too, but closes the port that it refuses.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what the card can.
+    pub fn check(&self, config: &PortConfig) -> Result<()> {
+        config.check(&self.driver.info().name, &self.driver.limits())
+    }
+
     /// Gives it a configuration.
     ///
     /// # Errors
     /// [`Error::Config`] with what the card can.
     pub fn configure(self, config: PortConfig) -> Result<Port<Configured>> {
-        config.check(&self.driver.info().name, &self.driver.limits())?;
+        self.check(&config)?;
         Ok(Port { driver: self.driver, state: Configured(config) })
     }
 }
@@ -143,8 +153,8 @@ impl Port<Configured> {
     /// # Errors
     /// Memory that cannot be mapped, a pool too small for the rings, a card that does not do as it should.
     pub fn start(mut self) -> Result<(Control, Queues)> {
-        let Started { queues, counters } = self.driver.start(&self.state.0)?;
-        Ok((Control { driver: self.driver, config: self.state.0, counters }, queues))
+        let Started { queues, counters, taps } = self.driver.start(&self.state.0)?;
+        Ok((Control { driver: self.driver, config: self.state.0, counters, taps }, queues))
     }
 }
 
@@ -153,6 +163,7 @@ pub struct Control {
     driver: Box<dyn Driver>,
     config: PortConfig,
     counters: QueueCounters,
+    taps: Vec<TapPoint>,
 }
 
 impl Control {
@@ -269,6 +280,12 @@ impl Control {
     /// The queues' counters, to be read when this value is gone.
     pub fn counters(&self) -> QueueCounters {
         self.counters.clone()
+    }
+
+    /// A place on each queue where a capture can be attached and detached while it runs; receive queues first. They stay of use when this
+    /// value is gone.
+    pub fn taps(&self) -> &[TapPoint] {
+        &self.taps
     }
 
     /// Takes the queues back, lets the card send what it has been given, and stops it. Afterwards every buffer is home.

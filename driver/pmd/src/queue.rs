@@ -10,6 +10,7 @@ use nix::sys::eventfd::EventFd;
 
 use crate::Result;
 use crate::stats::{RxCounters, RxQueueStats, TxCounters, TxQueueStats};
+use crate::tap::{MAX_SHOWN, Tap, TapSeat};
 
 /// What a driver does for a receive queue. Dropping it stops the queue in the card first.
 pub(crate) trait Receive: Send {
@@ -33,6 +34,9 @@ pub(crate) trait Receive: Send {
 pub(crate) trait Transmit: Send {
     fn send(&mut self, burst: &mut Burst) -> usize;
 
+    /// [`Self::send`] with somebody looking.
+    fn send_shown(&mut self, burst: &mut Burst, tap: &mut dyn Tap) -> usize;
+
     fn reclaim(&mut self) -> usize;
 
     /// Lets the card send what it has, within bounds, stops the queue and brings its buffers home.
@@ -44,6 +48,7 @@ pub struct RxQueue {
     pub(crate) port: Arc<str>,
     pub(crate) driver: Box<dyn Receive>,
     pub(crate) counters: Arc<RxCounters>,
+    pub(crate) seat: TapSeat,
 }
 
 impl RxQueue {
@@ -53,7 +58,22 @@ impl RxQueue {
     /// the pool has no buffers to replace theirs: the ring keeps its last ones, so that frames arrive again as soon as there are some.
     #[inline]
     pub fn receive(&mut self, burst: &mut Burst) -> usize {
-        self.driver.receive(burst)
+        if self.seat.is_free() { self.driver.receive(burst) } else { self.receive_shown(burst) }
+    }
+
+    /// [`Self::receive`] with somebody looking.
+    #[cold]
+    #[inline(never)]
+    fn receive_shown(&mut self, burst: &mut Burst) -> usize {
+        let old = burst.len();
+        let received = self.driver.receive(burst);
+        if let Some(tap) = self.seat.tap() {
+            for packets in burst[old..].chunks(MAX_SHOWN) {
+                tap.look(packets);
+                tap.commit(packets.len());
+            }
+        }
+        received
     }
 
     /// Whether frames wait to be received.
@@ -72,6 +92,7 @@ pub struct TxQueue {
     pub(crate) port: Arc<str>,
     pub(crate) driver: Box<dyn Transmit>,
     pub(crate) counters: Arc<TxCounters>,
+    pub(crate) seat: TapSeat,
 }
 
 impl TxQueue {
@@ -81,7 +102,17 @@ impl TxQueue {
     /// buffer in an idle queue. A packet that the card cannot send is dropped and counted ([`Self::stats`]).
     #[inline]
     pub fn send(&mut self, burst: &mut Burst) -> usize {
-        self.driver.send(burst)
+        if self.seat.is_free() { self.driver.send(burst) } else { self.send_shown(burst) }
+    }
+
+    /// [`Self::send`] with somebody looking.
+    #[cold]
+    #[inline(never)]
+    fn send_shown(&mut self, burst: &mut Burst) -> usize {
+        match self.seat.tap() {
+            Some(tap) => self.driver.send_shown(burst, tap),
+            None => self.driver.send(burst),
+        }
     }
 
     /// Brings the buffers of sent packets home. Returns how many.

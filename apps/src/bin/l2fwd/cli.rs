@@ -6,6 +6,7 @@ use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 use gannet::Idle;
 use gannet_apps::launch::PortOptions;
+use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
 
 use crate::forward::Shared;
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// Stop after this many seconds [default: 5 in the demonstration; else when no peer has anything left to send, or at Ctrl-C].
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) duration: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) monitor: MonitorOptions,
 
     /// Print the final report as one JSON object, and no statistics before it. (Statistics go to the standard error, the report
     /// to the standard output.)

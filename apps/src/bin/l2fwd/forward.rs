@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gannet::{Burst, Idle, RxQueue, Sleeper, TxQueue};
 use gannet_apps::cores;
+use gannet_apps::monitor::CoreMeter;
 use quanta::Clock;
 
 use crate::drops;
@@ -80,7 +81,12 @@ pub(crate) struct Measured {
 }
 
 /// Forwards until told to stop, then gets the last packets out.
-pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Shared) -> (Vec<Direction>, Measured) {
+pub(crate) fn forward(
+    mut directions: Vec<Direction>,
+    task: Task,
+    mut meter: CoreMeter,
+    shared: &Shared,
+) -> (Vec<Direction>, Measured) {
     if let Err(why) = cores::pin(task.core) {
         tracing::warn!("{why:#}");
     }
@@ -104,6 +110,7 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
         for direction in &mut directions {
             moved += direction.turn(task.mac_swap, timed, &mut measured);
         }
+        meter.round(moved);
         if moved > 0 {
             idle = 0;
             sleeper.busy();
@@ -113,6 +120,7 @@ pub(crate) fn forward(mut directions: Vec<Direction>, task: Task, shared: &Share
         } else if directions.iter().all(|direction| direction.burst.is_empty()) && sleeper.is_due() {
             let mut queues: Vec<&mut RxQueue> = directions.iter_mut().filter_map(|way| way.rx.as_mut()).collect();
             measured.sleeps += u64::from(sleeper.sleep(&mut queues, SLEEP));
+            meter.slept();
         } else {
             idle += 1;
             if idle == IDLE_ROUNDS {

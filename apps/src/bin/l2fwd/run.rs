@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use gannet::{Burst, Idle, Link, Pool, Queues, RxInterrupts};
 use gannet_apps::launch::{Launched, Plan, launch, stop};
+use gannet_apps::monitor::Monitor;
 use gannet_apps::ports::Hold;
 use gannet_apps::program::{Live, Show};
 use gannet_apps::running::Running;
@@ -38,26 +39,28 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
     let names = arguments.names()?;
     let cores = arguments.cores(names.len() / 2)?;
     drops::register();
+    let mut monitor = Monitor::start("l2fwd", &arguments.monitor)?;
     let idle = Idle::from(arguments.idle);
     let rx_interrupts = if idle == Idle::Poll { RxInterrupts::Off } else { RxInterrupts::On };
     let plan = Plan { options: &arguments.ports, cores: cores.len(), held: 0, rx_interrupts };
     let Launched { pool, mut running, queues, engine, interrupted } = launch(&names, &plan)?;
 
     running.iter_mut().for_each(Running::begin);
+    running.iter().for_each(|port| monitor.add_port(port));
     let shared = Arc::new(Shared::default());
     let workers: Vec<_> = cores
         .iter()
         .zip(deal_out(pair_up(queues, arguments.ports.burst), cores.len()))
         .map(|(&core, directions)| {
             let task = Task { core, mac_swap: arguments.mac_swap, idle, started };
-            let shared = shared.clone();
+            let (shared, meter) = (shared.clone(), monitor.add_core(core));
             // The name by which a pool knows who has a buffer.
             let worker = thread::Builder::new().name(format!("core {core}"));
-            worker.spawn(move || forward(directions, task, &shared)).context("starting a thread to forward on")
+            worker.spawn(move || forward(directions, task, meter, &shared)).context("starting a thread to forward on")
         })
         .collect::<anyhow::Result<_>>()?;
     running.iter().for_each(|port| port.hold(Hold::Off));
-    let tally = watch(arguments, &mut running, &shared, &pool, &interrupted);
+    let tally = watch(arguments, &mut running, &mut monitor, &shared, &pool, &interrupted);
     let while_running = Buffers::count(&pool, &running);
     running.iter_mut().for_each(Running::end);
     shared.stop();
@@ -103,6 +106,7 @@ fn deal_out(pairs: Vec<[Direction; 2]>, cores: usize) -> Vec<Vec<Direction>> {
 fn watch(
     arguments: &Arguments,
     running: &mut [Running],
+    monitor: &mut Monitor,
     shared: &Shared,
     pool: &Pool,
     interrupted: &AtomicBool,
@@ -112,6 +116,9 @@ fn watch(
     let deadline = arguments.duration().map(|duration| begin.at + duration);
     let mut last = begin.clone();
     let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
+    if let Some(address) = monitor.metrics_address() {
+        live.event(&format!("metrics at http://{address}/metrics"));
+    }
     let mut pressure = PressureWatch::new(pool);
     // Cards have no end to be noticed at once.
     let tick = if running.iter().all(|port| port.cable.is_none()) { SLOW_TICK } else { TICK };
@@ -120,6 +127,7 @@ fn watch(
     loop {
         thread::sleep(tick);
         look_after(running, shared, &mut live);
+        monitor.refresh(running);
         pressure.look(|event| live.event(event));
         let now = Tally::now(running);
         if now.packets() != seen {

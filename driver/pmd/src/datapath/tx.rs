@@ -13,9 +13,9 @@ use std::sync::atomic::Ordering;
 
 use gannet_bus::descriptors::DescriptorRing;
 use gannet_bus::{Device, Registers};
-use gannet_mempool::Burst;
 use gannet_mempool::buffers::{Obstacle, TxBuffers};
 use gannet_mempool::dma::DmaTable;
+use gannet_mempool::{Burst, Packet};
 use gannet_spec::advanced::{TxWriteBack, tx_command};
 use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
 
@@ -24,11 +24,14 @@ use crate::nic::Hardware;
 use crate::queue::Transmit;
 use crate::reasons;
 use crate::stats::TxCounters;
+use crate::tap::{MAX_SHOWN, Tap};
 use crate::{Error, Result};
 
 /// Descriptors to one status report, at most. The 82599 holds 40 on the chip and needs a report at least that often (7.2.3.5.2).
 const RUN: u32 = 32;
 const _: () = assert!(RUN < TX_ON_CHIP_DESCRIPTORS);
+// No run hands over more packets than a tap has been shown.
+const _: () = assert!(RUN as usize <= MAX_SHOWN);
 
 /// Lengths that can be sent: at least what the cards pad to 60 bytes by themselves (the vendor's drivers fill up to 17 before), at most what
 /// they take without jumbo frames: 1518 bytes with FCS, and a VLAN tag.
@@ -45,6 +48,17 @@ pub(crate) struct TxRing<D: Device, F: Family> {
     tail_register: u32,
     counters: Arc<TxCounters>,
     running: bool,
+}
+
+/// Nobody looks.
+struct Unseen;
+
+impl Tap for Unseen {
+    #[inline(always)]
+    fn look(&mut self, _packets: &[Packet]) {}
+
+    #[inline(always)]
+    fn commit(&mut self, _count: usize) {}
 }
 
 /// Positions of the descriptors that asked for a report, oldest first. There are never more than descriptors.
@@ -170,18 +184,15 @@ impl<D: Device, F: Family> TxRing<D, F> {
         self.counters.unsent.lose(self.buffers.packets_from(position).into(), &reasons::TX_UNSENT);
     }
 
+    /// Shows `tap` each run before the card gets it: afterwards the packets are gone.
     #[inline(always)]
-    fn publish(&self) {
-        self.counters.in_ring.store(self.buffers.len(), Ordering::Relaxed);
-    }
-}
-
-impl<D: Device, F: Family> Transmit for TxRing<D, F> {
-    fn send(&mut self, burst: &mut Burst) -> usize {
+    fn send_burst<T: Tap + ?Sized>(&mut self, burst: &mut Burst, tap: &mut T) -> usize {
         self.reclaim();
         let (mut sent, mut bytes) = (0, 0);
         while !burst.is_empty() {
+            tap.look(&burst[..burst.len().min(MAX_SHOWN)]);
             let run = self.send_run(burst, &mut bytes);
+            tap.commit(run as usize);
             sent += run;
             if run == 0 && !self.reject(burst) {
                 break;
@@ -195,6 +206,22 @@ impl<D: Device, F: Family> Transmit for TxRing<D, F> {
             self.publish();
         }
         sent as usize
+    }
+
+    #[inline(always)]
+    fn publish(&self) {
+        self.counters.in_ring.store(self.buffers.len(), Ordering::Relaxed);
+    }
+}
+
+impl<D: Device, F: Family> Transmit for TxRing<D, F> {
+    fn send(&mut self, burst: &mut Burst) -> usize {
+        self.send_burst(burst, &mut Unseen)
+    }
+
+    #[cold]
+    fn send_shown(&mut self, burst: &mut Burst, tap: &mut dyn Tap) -> usize {
+        self.send_burst(burst, tap)
     }
 
     fn reclaim(&mut self) -> usize {

@@ -22,5 +22,6 @@ mod rings;
 mod scattered;
 mod shared;
 mod statistics;
+mod taps;
 mod tracking;
 mod transmit;

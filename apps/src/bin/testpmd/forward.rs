@@ -1,0 +1,139 @@
+//! Forwarding: streams and their engines, dealt out to threads that stay on their cores, and the way back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use gannet_apps::cores;
+
+use crate::engine::{Engine, Stream, drops};
+
+/// Idle rounds after which the core is offered to others, once: on a machine with one core the software cards need it. It is a
+/// system call, and a core that makes them all the time sees little of its queues.
+const IDLE_ROUNDS: u32 = 1024;
+
+/// Longest time to get the last packets out.
+const DRAIN: Duration = Duration::from_millis(100);
+
+/// Most ports there can be: orders for them are bits of a word.
+pub(crate) const MAX_PORTS: usize = 62;
+
+/// A stream and what is done with its packets.
+pub(crate) struct Lane {
+    pub(crate) stream: Stream,
+    pub(crate) engine: Box<dyn Engine>,
+}
+
+/// What the main thread orders: bit n, give port n up; [`Orders::STOP`], finish.
+#[derive(Debug, Default)]
+struct Orders(AtomicU64);
+
+impl Orders {
+    const STOP: u64 = 1 << 63;
+}
+
+/// Cores that forward. Dropping it has them finish.
+pub(crate) struct Forwarding {
+    orders: Arc<Orders>,
+    workers: Vec<JoinHandle<Vec<Stream>>>,
+}
+
+impl Forwarding {
+    /// Deals the lanes out to `cores`, and starts a thread on each that has any.
+    ///
+    /// # Errors
+    /// The system has no thread left. The queues that were handed over are closed then.
+    pub(crate) fn start(lanes: Vec<Lane>, cores: &[usize]) -> anyhow::Result<Forwarding> {
+        let mut hands: Vec<Vec<Lane>> = cores.iter().map(|_| Vec::new()).collect();
+        for (lane, hand) in lanes.into_iter().zip((0..cores.len()).cycle()) {
+            hands[hand].push(lane);
+        }
+        let mut forwarding = Forwarding { orders: Arc::default(), workers: Vec::new() };
+        for (&core, lanes) in cores.iter().zip(hands).filter(|(_, lanes)| !lanes.is_empty()) {
+            let orders = forwarding.orders.clone();
+            // The name by which a pool knows who has a buffer.
+            let worker = thread::Builder::new().name(format!("core {core}"));
+            let worker = worker.spawn(move || poll(lanes, core, &orders)).context("starting a thread to forward on")?;
+            forwarding.workers.push(worker);
+        }
+        Ok(forwarding)
+    }
+
+    /// Has the cores drop the queues of a port.
+    pub(crate) fn give_up(&self, port: usize) {
+        self.orders.0.fetch_or(1 << port, Ordering::Relaxed);
+    }
+
+    /// Has the cores finish, and takes the streams back. One whose core panicked is gone: its queues are closed.
+    pub(crate) fn stop(mut self) -> Vec<Stream> {
+        self.orders.0.fetch_or(Orders::STOP, Ordering::Relaxed);
+        let workers = std::mem::take(&mut self.workers);
+        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+    }
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        self.orders.0.fetch_or(Orders::STOP, Ordering::Relaxed);
+    }
+}
+
+/// Forwards until told to stop, then gets the last packets out.
+fn poll(mut lanes: Vec<Lane>, core: usize, orders: &Orders) -> Vec<Stream> {
+    if let Err(why) = cores::pin(core) {
+        tracing::warn!("{why:#}");
+    }
+    let (mut idle, mut obeyed) = (0, 0);
+    loop {
+        let orders = orders.0.load(Ordering::Relaxed);
+        if orders != obeyed {
+            if orders & Orders::STOP != 0 {
+                break;
+            }
+            lanes.iter_mut().for_each(|lane| give_up(&mut lane.stream, orders));
+            obeyed = orders;
+        }
+        let moved: usize = lanes.iter_mut().map(|lane| lane.engine.turn(&mut lane.stream)).sum();
+        if moved > 0 {
+            idle = 0;
+        } else {
+            idle += 1;
+            if idle == IDLE_ROUNDS {
+                idle = 0;
+                thread::yield_now();
+            }
+        }
+    }
+    // What an engine holds back goes home with it.
+    let mut streams: Vec<Stream> = lanes.into_iter().map(|lane| lane.stream).collect();
+    streams.iter_mut().for_each(drain);
+    streams
+}
+
+/// Drops the queues of ports that are to be given up: bit n of `ports` stands for port n.
+#[cold]
+fn give_up(stream: &mut Stream, ports: u64) {
+    if ports >> stream.from & 1 != 0 {
+        stream.rx = None;
+    }
+    if ports >> stream.to & 1 != 0 {
+        stream.tx = None;
+    }
+}
+
+/// Sends what is left in the burst, and brings the buffers of sent packets home.
+fn drain(stream: &mut Stream) {
+    let until = Instant::now() + DRAIN;
+    while let Some(tx) = &mut stream.tx
+        && (!stream.burst.is_empty() || tx.stats().in_ring > 0)
+        && Instant::now() < until
+    {
+        let sent = tx.send(&mut stream.burst) as u64;
+        stream.counters.sent.fetch_add(sent, Ordering::Relaxed);
+        thread::yield_now();
+    }
+    stream.counters.dropped.fetch_add(stream.burst.len() as u64, Ordering::Relaxed);
+    stream.burst.drop_with(if stream.tx.is_some() { &drops::LATE } else { &drops::ABANDONED });
+}

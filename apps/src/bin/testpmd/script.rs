@@ -1,0 +1,170 @@
+//! Runs commands as they come, and looks after the ports between them.
+
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use gannet_apps::program::{self, COULD_NOT_RUN};
+use serde_json::json;
+
+use crate::answer::{self, Format};
+use crate::commands::{self, Unmet};
+use crate::input::{Input, Line, Lines};
+use crate::session::{Session, StreamView};
+
+/// How often the ports are looked after while no command comes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What becomes of a script with a command that is wrong or cannot be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// It ends there.
+    End,
+    /// It goes on, and the exit code tells.
+    GoOn,
+    /// Somebody has typed it, and sees what is wrong.
+    Tell,
+}
+
+/// Commands that are being run.
+pub(crate) struct Script {
+    session: Session,
+    lines: Lines,
+    format: Format,
+    on_error: OnError,
+    /// Rates are printed so often.
+    period: Option<Duration>,
+    printed: (Instant, Vec<(u64, u64)>),
+    /// The exit code so far.
+    code: u8,
+    ends: bool,
+}
+
+impl Script {
+    /// To be run on a session.
+    pub(crate) fn new(
+        session: Session,
+        lines: Lines,
+        format: Format,
+        on_error: OnError,
+        period: Option<Duration>,
+    ) -> Script {
+        let printed = (Instant::now(), Vec::new());
+        Script { session, lines, format, on_error, period, printed, code: 0, ends: false }
+    }
+
+    /// Begins to forward before the first command.
+    pub(crate) fn begin(&mut self) {
+        self.line(&Line { text: "start".into(), place: "--auto-start".into() });
+    }
+
+    /// Runs all commands, stops everything and returns the exit code.
+    pub(crate) fn run(mut self) -> ExitCode {
+        while !self.ends && !self.session.quits {
+            match self.lines.next(TICK) {
+                _ if self.is_interrupted() => break,
+                None => {}
+                Some(Input::Line(line)) => {
+                    self.line(&line);
+                    self.lines.answered();
+                }
+                Some(Input::Interrupt) => {
+                    self.interrupt();
+                    self.lines.answered();
+                }
+                Some(Input::Failed(why)) => {
+                    self.complain(&program::in_words(&why));
+                    self.code = COULD_NOT_RUN;
+                    break;
+                }
+                Some(Input::End) => break,
+            }
+            self.session.look_after();
+            self.print_rates();
+        }
+        let problems = self.session.close();
+        for problem in &problems {
+            eprint(&format!("problem: {problem}"));
+        }
+        if self.format == Format::Json && !problems.is_empty() {
+            program::print(&format!("{}\n", json!({ "problems": problems })));
+        }
+        if !problems.is_empty() {
+            self.code = self.code.max(1);
+        }
+        ExitCode::from(self.code)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.session.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Runs a line and prints its answer.
+    fn line(&mut self, line: &Line) {
+        let Some(command) = line.command() else { return };
+        match commands::run(&mut self.session, command) {
+            Ok(answer) => answer::print(self.format, command, Ok(&answer)),
+            Err(why) => {
+                let text = program::in_words(&why);
+                answer::print(self.format, command, Err(&text));
+                let place = if line.place.is_empty() { String::new() } else { format!("{}: ", line.place) };
+                self.complain(&format!("{place}{text}"));
+                self.fail(if why.is::<Unmet>() { 1 } else { COULD_NOT_RUN });
+            }
+        }
+        // Ctrl-C has ended the command; somebody at the prompt goes on.
+        if self.on_error == OnError::Tell && self.session.interrupted.swap(false, Ordering::Relaxed) {
+            self.interrupt();
+        }
+    }
+
+    fn fail(&mut self, code: u8) {
+        match self.on_error {
+            OnError::Tell => return,
+            OnError::End => self.ends = true,
+            OnError::GoOn => {}
+        }
+        self.code = self.code.max(code);
+    }
+
+    /// Ctrl-C at the prompt: forwarding stops.
+    fn interrupt(&mut self) {
+        match self.session.is_forwarding() {
+            true => self.line(&Line { text: "stop".into(), place: String::new() }),
+            false => (self.session.announce)("Ctrl-C stops forwarding; quit or Ctrl-D leaves"),
+        }
+    }
+
+    fn complain(&mut self, text: &str) {
+        match self.on_error {
+            OnError::Tell => (self.session.announce)(text),
+            OnError::End | OnError::GoOn => eprint(text),
+        }
+    }
+
+    /// The rates of all streams since the last time, now and then.
+    fn print_rates(&mut self) {
+        let Some(period) = self.period.filter(|_| self.session.is_forwarding()) else { return };
+        let elapsed = self.printed.0.elapsed();
+        if elapsed < period {
+            return;
+        }
+        let now: Vec<(u64, u64)> = self.session.streams().iter().map(StreamView::moved).collect();
+        let before = self.printed.1.iter().copied().chain(std::iter::repeat((0, 0)));
+        let mut text = String::new();
+        for ((stream, now), before) in self.session.streams().iter().zip(&now).zip(before) {
+            // Forwarding that has begun anew counts from 0.
+            let mpps = |now: u64, before: u64| now.saturating_sub(before) as f64 / elapsed.as_secs_f64() / 1e6;
+            let (rx, tx) = (mpps(now.0, before.0), mpps(now.1, before.1));
+            text += &format!("   {}->{} rx {rx:.3} tx {tx:.3} Mpps", stream.from, stream.to);
+        }
+        self.printed = (Instant::now(), now);
+        (self.session.announce)(text.trim_start());
+    }
+}
+
+/// A line to the standard error, whose pipe may be closed.
+fn eprint(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "testpmd: {text}");
+}

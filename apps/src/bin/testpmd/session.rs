@@ -1,0 +1,340 @@
+//! Everything that commands act on: ports, their pool, the engine and its settings, forwarding.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use gannet::{Burst, Link, Pool, Queues, RxInterrupts};
+use gannet_apps::cores;
+use gannet_apps::launch::{self, Launched, Plan, PortOptions};
+use gannet_apps::port_name::PortName;
+use gannet_apps::ports::Hold;
+use gannet_sim::x82599;
+
+use crate::engine::{self, Counters, EngineName, Route, Settings, Stream, drops};
+use crate::forward::{Forwarding, Lane, MAX_PORTS};
+use crate::grammar::Vocabulary;
+use crate::port::Port;
+
+/// How often the ports are looked after: links, cards that leave, counters that must not overflow.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Step of a wait for something.
+const STEP: Duration = Duration::from_millis(2);
+/// Quiet time after which all that peers have sent has arrived.
+const QUIET: Duration = Duration::from_millis(50);
+/// Longest wait for quiet.
+const QUIET_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The program's state.
+pub(crate) struct Session {
+    pub(crate) ports: Vec<Port>,
+    pub(crate) pool: Pool,
+    pub(crate) engine: EngineName,
+    pub(crate) settings: Settings,
+    /// Most packets handled at once.
+    pub(crate) burst: usize,
+    pub(crate) cores: Vec<usize>,
+    /// Ctrl-C has been pressed, or SIGTERM has come.
+    pub(crate) interrupted: Arc<AtomicBool>,
+    /// The user wants to leave.
+    pub(crate) quits: bool,
+    /// What went wrong, for the end of the program.
+    pub(crate) problems: Vec<String>,
+    /// Where to tell what happens between commands.
+    pub(crate) announce: Box<dyn FnMut(&str)>,
+    forwarding: Option<Active>,
+    cards: x82599::Engine,
+    looked: Instant,
+}
+
+/// Forwarding that goes on.
+struct Active {
+    forwarding: Forwarding,
+    streams: Vec<StreamView>,
+    since: Instant,
+}
+
+/// A stream, seen by the main thread.
+#[derive(Clone)]
+pub(crate) struct StreamView {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl StreamView {
+    /// Packets received and sent.
+    pub(crate) fn moved(&self) -> (u64, u64) {
+        (self.counters.received.load(Ordering::Relaxed), self.counters.sent.load(Ordering::Relaxed))
+    }
+}
+
+impl Session {
+    /// Opens and starts the ports.
+    ///
+    /// # Errors
+    /// Whatever cannot be had.
+    pub(crate) fn open(names: &[PortName], options: &PortOptions) -> anyhow::Result<Session> {
+        options.check()?;
+        ensure!(names.len() <= MAX_PORTS, "{} --port given: {MAX_PORTS} are possible", names.len());
+        drops::register();
+        let cores = match &options.cores {
+            Some(list) => cores::parse(list)?,
+            None => {
+                // One a pair of ports, as long as there are. The first cores have the system's own work, and leave one for the software cards.
+                let mut there = cores::available()?;
+                there.drain(..there.len().saturating_sub(names.len().div_ceil(2)));
+                there
+            }
+        };
+        // Room for rings and queues that are made larger at the prompt.
+        let held = 3 * (options.demand(names.len(), 0) / 2);
+        let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
+        let Launched { pool, running, queues, engine: cards, interrupted } = launch::launch(names, &plan)?;
+        let config = options.config(&pool);
+        let started = names.iter().zip(running).zip(queues).enumerate();
+        let ports = started
+            .map(|(number, ((name, running), queues))| {
+                Port::new(number, name.to_string(), config.clone(), running, queues)
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Session {
+            ports,
+            pool,
+            engine: EngineName::Io,
+            settings: Settings::default(),
+            burst: options.burst,
+            cores,
+            interrupted,
+            quits: false,
+            problems: Vec::new(),
+            announce: Box::new(|_| ()),
+            forwarding: None,
+            cards,
+            looked: Instant::now(),
+        })
+    }
+
+    /// What values of commands can be.
+    pub(crate) fn vocabulary(&self) -> Vocabulary {
+        Vocabulary { ports: self.ports.len() }
+    }
+
+    pub(crate) fn is_forwarding(&self) -> bool {
+        self.forwarding.is_some()
+    }
+
+    /// The streams of forwarding that goes on.
+    pub(crate) fn streams(&self) -> &[StreamView] {
+        self.forwarding.as_ref().map_or(&[], |active| &active.streams)
+    }
+
+    /// How long it has been going on.
+    pub(crate) fn forwarding_for(&self) -> Duration {
+        self.forwarding.as_ref().map_or(Duration::ZERO, |active| active.since.elapsed())
+    }
+
+    /// Packets since forwarding began: received, or sent if that is more.
+    pub(crate) fn moved(&self) -> u64 {
+        let moved = self.streams().iter().map(StreamView::moved);
+        let (received, sent) = moved.fold((0, 0), |sum, stream| (sum.0 + stream.0, sum.1 + stream.1));
+        received.max(sent)
+    }
+
+    /// Whose frames go where: 0 and 1, 2 and 3; an odd last port to itself.
+    fn routes(&self) -> Vec<(usize, usize)> {
+        let partner = |port: usize| match self.engine.route() {
+            Route::Across if port ^ 1 < self.ports.len() => port ^ 1,
+            Route::Across | Route::Back => port,
+        };
+        let routes = (0..self.ports.len()).map(|port| (port, partner(port)));
+        routes.filter(|&(from, to)| self.ports[from].lost().is_none() && self.ports[to].lost().is_none()).collect()
+    }
+
+    /// Starts forwarding.
+    ///
+    /// # Errors
+    /// It goes on already, or ports are not ready for it.
+    pub(crate) fn start(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.is_forwarding(), "forwarding goes on already: stop ends it");
+        let routes = self.routes();
+        ensure!(!routes.is_empty(), "no port is left to forward on: show port all says why");
+        for &(from, to) in &routes {
+            let (from, to) = (&self.ports[from], &self.ports[to]);
+            if from.running().is_none() {
+                bail!("port {0} is {1}: start port {0} first", from.number, from.state());
+            }
+            let queues = |port: &Port| port.config.rx.len();
+            if queues(from) != queues(to) {
+                bail!(
+                    "port {0} has {1} queues and port {2}, where its frames go, has {3}: give both the same number \
+                     (stop port {0}, set port {0} queues {3}, start port {0})",
+                    from.number,
+                    queues(from),
+                    to.number,
+                    queues(to)
+                );
+            }
+            from.check_queues()?;
+        }
+        let streams = self.make_streams(&routes);
+        let views = streams.iter().map(|stream| StreamView {
+            from: stream.from,
+            to: stream.to,
+            counters: stream.counters.clone(),
+        });
+        let streams_seen = views.collect();
+        let lanes = streams
+            .into_iter()
+            .map(|stream| Lane { engine: engine::make(self.engine, &self.settings, &stream), stream })
+            .collect();
+        let forwarding = Forwarding::start(lanes, &self.cores)?;
+        self.ports.iter().for_each(|port| port.hold(Hold::Off));
+        self.forwarding = Some(Active { forwarding, streams: streams_seen, since: Instant::now() });
+        Ok(())
+    }
+
+    /// Takes the queues of all ports, and joins each receive queue to a transmit queue.
+    fn make_streams(&mut self, routes: &[(usize, usize)]) -> Vec<Stream> {
+        let mut queues: Vec<Queues> = self.ports.iter_mut().map(Port::take_queues).collect();
+        let mut streams = Vec::new();
+        for &(from, to) in routes {
+            let rx = std::mem::take(&mut queues[from].rx);
+            let tx = std::mem::take(&mut queues[to].tx);
+            streams.extend(rx.into_iter().zip(tx).map(|(rx, tx)| Stream {
+                from,
+                to,
+                rx: Some(rx),
+                tx: Some(tx),
+                burst: Burst::new(self.burst),
+                pool: self.pool.clone(),
+                address: self.ports[to].info.mac,
+                peer: self.ports[to].peer,
+                counters: Arc::default(),
+            }));
+        }
+        for (port, left) in self.ports.iter_mut().zip(queues) {
+            port.give_queues(left);
+        }
+        streams
+    }
+
+    /// Has the peers of software cards offer nothing more, waits until what is on its way has arrived, and stops forwarding.
+    ///
+    /// # Errors
+    /// It does not go on.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<Vec<StreamView>> {
+        ensure!(self.is_forwarding(), "forwarding is stopped already: start begins it");
+        self.ports.iter().for_each(|port| port.hold(Hold::On));
+        if self.ports.iter().any(|port| port.cable().is_some()) {
+            self.settle();
+        }
+        let Some(Active { forwarding, streams, .. }) = self.forwarding.take() else { return Ok(Vec::new()) };
+        let mut queues: Vec<Queues> = self.ports.iter().map(|_| Queues { rx: Vec::new(), tx: Vec::new() }).collect();
+        for stream in forwarding.stop() {
+            queues[stream.from].rx.extend(stream.rx);
+            queues[stream.to].tx.extend(stream.tx);
+        }
+        for (port, back) in self.ports.iter_mut().zip(queues) {
+            port.give_queues(back);
+        }
+        Ok(streams)
+    }
+
+    /// Waits until no packet has moved for a while.
+    fn settle(&self) {
+        let start = Instant::now();
+        let (mut seen, mut since) = (self.moved(), start);
+        while since.elapsed() < QUIET && start.elapsed() < QUIET_PATIENCE {
+            std::thread::sleep(STEP);
+            let moved = self.moved();
+            if moved != seen {
+                (seen, since) = (moved, Instant::now());
+            }
+        }
+    }
+
+    /// Waits until `done`, or for `at_most`, looking after the ports meanwhile. Returns whether it is done.
+    ///
+    /// # Errors
+    /// Ctrl-C.
+    pub(crate) fn wait(&mut self, at_most: Duration, done: impl Fn(&Session) -> bool) -> anyhow::Result<bool> {
+        let start = Instant::now();
+        while !done(self) {
+            if self.interrupted.load(Ordering::Relaxed) {
+                bail!("interrupted");
+            }
+            if start.elapsed() >= at_most {
+                return Ok(false);
+            }
+            std::thread::sleep(STEP.min(at_most.saturating_sub(start.elapsed())));
+            self.look_after();
+        }
+        Ok(true)
+    }
+
+    /// Tells of links that have changed and gives up cards that are gone or wanted back, now and then.
+    pub(crate) fn look_after(&mut self) {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return;
+        }
+        self.looked = Instant::now();
+        for number in 0..self.ports.len() {
+            let port = &mut self.ports[number];
+            port.note_faults();
+            let Some(running) = port.running_mut() else { continue };
+            // Or the card's counters overflow.
+            running.count();
+            if let Some(link) = running.link_change() {
+                let text = match link {
+                    Link::Up { mbps } => format!("port {number}: link up, {mbps} Mb/s"),
+                    Link::Down => format!("port {number}: link down"),
+                };
+                (self.announce)(&text);
+            }
+            if let Some(reason) = running.reason_to_leave() {
+                self.give_up(number, reason);
+            }
+        }
+    }
+
+    fn give_up(&mut self, number: usize, reason: &str) {
+        if let Some(active) = &self.forwarding {
+            active.forwarding.give_up(number);
+        }
+        self.ports[number].leave(reason);
+        let text = format!("port {number}: {reason}: given up, the others go on");
+        (self.announce)(&text);
+        self.problems.push(text);
+    }
+
+    /// Stops everything. Returns what went wrong while the program ran.
+    pub(crate) fn close(mut self) -> Vec<String> {
+        if self.is_forwarding()
+            && let Err(why) = self.stop()
+        {
+            self.problems.push(format!("{why:#}"));
+        }
+        let mut problems = std::mem::take(&mut self.problems);
+        let captures: Vec<_> = self.ports.iter().filter_map(|port| port.cable()?.capture.clone()).collect();
+        for port in &mut self.ports {
+            port.note_faults();
+            problems.extend(port.problems());
+            if port.running().is_some()
+                && let Err(why) = port.stop().with_context(|| format!("port {}", port.number))
+            {
+                problems.push(format!("{why:#}"));
+            }
+        }
+        let Session { ports, pool, cards, .. } = self;
+        drop(ports);
+        // Recorded files are complete once the cards are gone.
+        drop(cards.stop());
+        problems.extend(captures.iter().filter_map(|capture| capture.error()));
+        if let Err(why) = pool.destroy(Duration::ZERO) {
+            problems.push(why.to_string());
+        }
+        problems
+    }
+}

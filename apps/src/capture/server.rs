@@ -1,0 +1,174 @@
+//! The part of a capture that runs on a thread of its own: empties the rings into the client's socket.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gannet::{Attachment, TapPoint};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::CapturedPort;
+use super::frame::{Frame, Place};
+use super::recorder::Recorder;
+use super::stamps::Stamps;
+
+/// Bytes of all rings of a capture together, and the least and the most of one. At ten million small packets a second one of the largest
+/// bridges some 20 ms in which the thread does not run.
+const ALL_RINGS: usize = 64 << 20;
+const SMALLEST_RING: usize = 1 << 18;
+const LARGEST_RING: usize = 1 << 24;
+
+/// How long the thread sleeps when nothing arrives.
+const IDLE_MS: u8 = 2;
+
+/// Rounds that are told of after the last packet: after two it is older than the time told, and can be written.
+const QUIET_ROUNDS: u32 = 3;
+
+/// Longest wait for queues to let go of their taps. One that is not polled never does.
+const DETACH_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A capture that runs. Dropping it detaches its taps.
+#[derive(Debug)]
+pub struct Capture {
+    ports: Vec<CapturedPort>,
+    sources: Vec<Source>,
+    stamps: Stamps,
+    _served: Arc<()>,
+}
+
+/// What comes from one queue.
+#[derive(Debug)]
+struct Source {
+    place: Place,
+    ring: Consumer<u8>,
+    lost: Arc<AtomicU64>,
+    /// How many the client has been told are lost.
+    told: u64,
+    attachment: Option<Attachment>,
+}
+
+impl Capture {
+    /// Attaches a recorder to each of these. Either to all or to none.
+    pub(super) fn begin(taps: Vec<(u16, TapPoint)>, snaplen: usize, served: Arc<()>) -> anyhow::Result<Capture> {
+        let stamps = Stamps::begin();
+        let ring = (ALL_RINGS / taps.len().max(1)).clamp(SMALLEST_RING, LARGEST_RING);
+        let mut capture = Capture { ports: Vec::new(), sources: Vec::new(), stamps, _served: served };
+        for (number, tap) in &taps {
+            if capture.ports.last().is_none_or(|port| port.number != *number) {
+                let about = tap.port();
+                let (name, card) = (about.name.to_string(), about.card.name.to_owned());
+                capture.ports.push(CapturedPort { number: *number, name, card, mac: about.mac });
+            }
+            let place = Place { port: *number, direction: tap.direction(), queue: tap.queue() as u16 };
+            let (producer, consumer) = touched_ring(ring);
+            let lost = Arc::<AtomicU64>::default();
+            let recorder = Recorder::new(place, snaplen, capture.stamps.clone(), producer, lost.clone());
+            let attachment = Some(tap.attach(Box::new(recorder))?);
+            capture.sources.push(Source { place, ring: consumer, lost, told: 0, attachment });
+        }
+        Ok(capture)
+    }
+
+    /// The ports that are captured.
+    pub fn ports(&self) -> &[CapturedPort] {
+        &self.ports
+    }
+
+    /// Sends what is captured until the client has enough, or the ports are gone, and then what is left.
+    ///
+    /// # Errors
+    /// The client has gone away.
+    pub fn serve(mut self, stream: &UnixStream) -> io::Result<()> {
+        // However slow it is: packets are lost, not the capture.
+        stream.set_write_timeout(None)?;
+        let mut quiet = 0;
+        loop {
+            let (time, gone) = (self.stamps.now(), self.is_gone());
+            let moved = self.round(stream)?;
+            quiet = if moved { 0 } else { quiet + 1 };
+            if quiet <= QUIET_ROUNDS {
+                { stream }.write_all(&Frame::Round { time }.head())?;
+            }
+            if gone {
+                return Ok(());
+            }
+            if client_has_enough(stream, if moved { PollTimeout::ZERO } else { IDLE_MS.into() })? {
+                return self.finish(stream);
+            }
+        }
+    }
+
+    /// Detaches everything and sends what is left.
+    fn finish(&mut self, stream: &UnixStream) -> io::Result<()> {
+        self.sources.iter_mut().for_each(|source| source.attachment = None);
+        let deadline = Instant::now() + DETACH_PATIENCE;
+        loop {
+            let done = self.is_gone() || Instant::now() >= deadline;
+            self.round(stream)?;
+            if done {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// No recorder is left: nothing more comes.
+    fn is_gone(&self) -> bool {
+        self.sources.iter().all(|source| source.ring.is_abandoned())
+    }
+
+    /// Sends what is in the rings now. True if there was something.
+    fn round(&mut self, mut stream: &UnixStream) -> io::Result<bool> {
+        let mut moved = false;
+        for Source { place, ring, lost, told, .. } in &mut self.sources {
+            let bytes = ring.slots();
+            // Recorders add whole frames, so this ends with one.
+            if let Ok(chunk) = ring.read_chunk(bytes)
+                && bytes > 0
+            {
+                let (first, second) = chunk.as_slices();
+                stream.write_all(first)?;
+                stream.write_all(second)?;
+                chunk.commit_all();
+                moved = true;
+            }
+            let total = lost.load(Ordering::Relaxed);
+            if total != *told {
+                stream.write_all(&Frame::Lost { place: *place, total }.head())?;
+                *told = total;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// A ring whose memory is there: the core that polls is not to wait for the kernel to find it page by page.
+fn touched_ring(bytes: usize) -> (Producer<u8>, Consumer<u8>) {
+    let (mut producer, mut consumer) = RingBuffer::new(bytes);
+    if let Ok(chunk) = producer.write_chunk(bytes) {
+        chunk.commit_all();
+    }
+    if let Ok(chunk) = consumer.read_chunk(bytes) {
+        chunk.commit_all();
+    }
+    (producer, consumer)
+}
+
+/// Waits for the client to close its way of the socket, for so long.
+fn client_has_enough(mut stream: &UnixStream, patience: PollTimeout) -> io::Result<bool> {
+    let mut waiting = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    // Interrupted by a signal: later, then.
+    let _ = poll(&mut waiting, patience);
+    if waiting[0].any() != Some(true) {
+        return Ok(false);
+    }
+    match stream.read(&mut [0; 64]) {
+        Ok(bytes) => Ok(bytes == 0),
+        Err(why) if why.kind() == ErrorKind::Interrupted => Ok(false),
+        Err(why) => Err(why),
+    }
+}

@@ -1,0 +1,6 @@
+//! The examples: what their parts do, on cards that are stepped, and what the programs print.
+
+#![forbid(unsafe_code)]
+
+mod http;
+mod l3fwd;
