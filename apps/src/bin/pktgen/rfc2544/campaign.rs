@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use gannet_apps::program::Live;
+use gannet_apps::program::{self, Live};
 
 use super::measured::{FrameLoss, Latency, Limit, Measured, SizeMeasured, Throughput};
 use super::search::{Search, Verdict};
@@ -75,21 +75,30 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
-/// Runs all trials. What was measured before an interruption is kept.
+/// Runs all trials. What was measured before an interruption or a failure is kept.
 ///
 /// # Errors
-/// The traffic does not fit the ports, a port is gone, or nothing comes back at all.
+/// It fails with the first size: the traffic does not fit the ports, a port is gone, or nothing comes back at all.
 pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, live: &mut Live) -> anyhow::Result<Measured> {
     let mut measured = Measured { line_bits: bench.line_rate_bits(), ..Measured::default() };
     for &size in &settings.sizes {
-        let mut campaign = Campaign { settings, bench, live, size, trials: 0, repeated: 0 };
-        match campaign.run() {
+        let mut campaign = Campaign { settings, bench, live, size, trials: 0, repeated: 0, problems: Vec::new() };
+        let result = campaign.run();
+        measured.problems.append(&mut campaign.problems);
+        match result {
             Ok(size) => measured.sizes.push(size),
             Err(Stop::Interrupted) => {
                 measured.interrupted = true;
                 break;
             }
-            Err(Stop::Failed(why)) => return Err(why.context(format!("frames of {size} bytes"))),
+            Err(Stop::Failed(why)) => {
+                let why = why.context(format!("frames of {size} bytes"));
+                if measured.sizes.is_empty() {
+                    return Err(why);
+                }
+                measured.problems.push(program::in_words(&why));
+                break;
+            }
         }
     }
     Ok(measured)
@@ -103,6 +112,7 @@ struct Campaign<'a> {
     size: u16,
     trials: u32,
     repeated: u32,
+    problems: Vec<String>,
 }
 
 impl Campaign<'_> {
@@ -218,6 +228,7 @@ impl Campaign<'_> {
                 ));
             }
         })?;
+        self.problems.extend(outcome.problems.iter().map(|problem| format!("{size} bytes, {what}: {problem}")));
         if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome) }
     }
 }
