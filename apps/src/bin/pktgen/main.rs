@@ -46,6 +46,7 @@ use cli::{Arguments, Command};
 use replay::Recording;
 use report::Report;
 use screen::Screen;
+use size::{FCS, LONGEST};
 use trial::{Bench, Outcome, Progress};
 
 fn main() -> ExitCode {
@@ -75,7 +76,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Sends what is asked for. With the outcome: frames of a capture that could not be sent.
 fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u64)> {
     let (timing, rate, end) = arguments.replay();
-    let read = |file: &PathBuf| Recording::read(file, timing, arguments.ports.buffer_size.into());
+    let read = |file: &PathBuf| Recording::read(file, timing, (LONGEST - FCS).min(arguments.ports.buffer_size).into());
     let recording = arguments.pcap.as_ref().map(read).transpose()?;
     let plan = arguments.plan()?;
     let mut bench = PortBench::launch(&arguments.ports, &arguments.names()?, arguments.ways()?, live)?;

@@ -16,6 +16,9 @@ use crate::trial::{Bench, End, Outcome, TrialPlan};
 const LEARNING: u64 = 32;
 const LEARNING_PPS: f64 = 1000.0;
 
+/// How often they are sent until one comes back.
+const LESSONS: u32 = 5;
+
 /// A rate counts as offered from this share of it on: pacing is exact to one per cent.
 const OFFERED: f64 = 0.99;
 
@@ -194,13 +197,7 @@ impl Campaign<'_> {
 
     /// One trial, after the frames that the device learns from.
     fn trial(&mut self, percent: f64) -> Result<Outcome, Stop> {
-        let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), "learning")?;
-        if learnt.counts.received == 0 {
-            Err(anyhow!(
-                "none of {} frames came back: is the device there, and does it forward from the first port to the second?",
-                learnt.counts.sent
-            ))?;
-        }
+        self.teach()?;
         self.trials += 1;
         let what = format!("trial {} at {percent:.3} %", self.trials);
         let outcome = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
@@ -208,6 +205,21 @@ impl Campaign<'_> {
         let (size, sent, offered) = (self.size, outcome.counts.sent, percent * outcome.share_of_asked());
         self.live.event(&format!("{size} bytes, {what}: sent {sent} at {offered:.3} %, lost {lost}"));
         Ok(outcome)
+    }
+
+    /// Sends the frames that the device learns from. A busy machine may take long for the first ones.
+    fn teach(&mut self) -> Result<(), Stop> {
+        let mut sent = 0;
+        for _ in 0..LESSONS {
+            let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), "learning")?;
+            if learnt.counts.received > 0 {
+                return Ok(());
+            }
+            sent += learnt.counts.sent;
+        }
+        Err(Stop::Failed(anyhow!(
+            "none of {sent} frames came back: is the device there, and does it forward from the first port to the second?"
+        )))
     }
 
     fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Outcome, Stop> {

@@ -198,7 +198,7 @@ fn frame_loss_goes_down_in_tenths_until_nothing_is_lost_twice() {
 #[test]
 fn a_device_that_is_not_there_is_an_error() {
     let failed = campaign::run(&settings(), &mut Device::new(0.0), &mut Live::new(Show::Nothing)).unwrap_err();
-    assert!(format!("{failed:#}").contains("none of 32 frames came back"), "{failed:#}");
+    assert!(format!("{failed:#}").contains("none of 160 frames came back"), "{failed:#}");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_device_that_goes_away_leaves_what_was_measured() {
     assert_eq!((measured.interrupted, measured.sizes.len()), (false, 1));
     let [.., down, gone] = &measured.problems[..] else { panic!("{measured:?}") };
     assert!(down.contains("the link went down") && down.starts_with("1518 bytes"), "{measured:?}");
-    assert!(gone.contains("none of 32 frames came back"), "{measured:?}");
+    assert!(gone.contains("none of 160 frames came back"), "{measured:?}");
 }
 
 #[test]
