@@ -30,6 +30,7 @@ fn every_path_that_the_documents_link_to_exists() {
         ("docs/guide/nicctl.md", "docs/guide/"),
         ("docs/guide/l2fwd.md", "docs/guide/"),
         ("docs/guide/first-program.md", "docs/guide/"),
+        ("docs/guide/examples.md", "docs/guide/"),
     ] {
         let text = read(page);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
