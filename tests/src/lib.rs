@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod captures;
 pub mod vm;
 
 use std::io::BufReader;

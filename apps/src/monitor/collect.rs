@@ -56,7 +56,7 @@ impl Watched {
     pub(super) fn add_core(&self, core: usize) -> CoreMeter {
         let counters = Arc::new(CoreCounters::default());
         locked(&self.cores).push((core, counters.clone()));
-        CoreMeter::new(counters)
+        CoreMeter::new(counters, Clock::new())
     }
 
     pub(super) fn add_port(&self, port: &Running) {

@@ -1,4 +1,4 @@
-//! Two network namespaces, joined by l2fwd.
+//! Network namespaces, and two of them joined by l2fwd.
 //!
 //! ```text
 //!   namespace a                            l2fwd                            namespace b
@@ -10,7 +10,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until something holds.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -52,8 +52,23 @@ fn ip(words: &str) -> Command {
 pub(crate) struct Process(Child);
 
 impl Process {
+    /// One that reads nothing.
     pub(crate) fn start(command: &mut Command) -> Process {
-        Process(command.stdin(Stdio::null()).spawn().unwrap_or_else(|why| panic!("{command:?}: {why}")))
+        Process::spawn(command.stdin(Stdio::null()))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Process {
+        Process(command.spawn().unwrap_or_else(|why| panic!("{command:?}: {why}")))
+    }
+
+    /// The ends of its standard input and output, which are pipes.
+    pub(crate) fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
+        (self.0.stdin.take().expect("a pipe"), self.0.stdout.take().expect("a pipe"))
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) fn status(&mut self) -> Option<i32> {
+        self.0.try_wait().ok()??.code()
     }
 
     pub(crate) fn runs(&mut self) -> bool {
@@ -123,6 +138,16 @@ impl Namespace {
         let text = self.ip(&format!("-s -j link show {}", self.interface));
         let json: Value = serde_json::from_str(&text).expect("ip prints JSON");
         json.pointer(&format!("/0/stats64/{name}")).and_then(Value::as_u64).unwrap_or_else(|| panic!("{name}: {text}"))
+    }
+
+    /// A statistic of the kernel's network stack in here: from a file with a line of names and a line of values for each protocol.
+    pub(crate) fn statistic(&self, file: &str, protocol: &str, name: &str) -> u64 {
+        let text = run(&mut self.command("cat", file));
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(protocol)?.strip_prefix(": "));
+        let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let mut pairs = names.split(' ').zip(values.split(' '));
+        let value = pairs.find(|(this, _)| *this == name).and_then(|(_, value)| value.parse().ok());
+        value.unwrap_or_else(|| panic!("no {protocol} {name}: {text}"))
     }
 }
 

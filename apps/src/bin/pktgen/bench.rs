@@ -11,6 +11,7 @@ use gannet_apps::cores;
 use gannet_apps::launch::{self, Launched, Plan, PortOptions, launch};
 use gannet_apps::port_name::PortName;
 use gannet_apps::ports::Hold;
+use gannet_apps::program::Live;
 use gannet_apps::running::Running;
 use gannet_sim::Clock;
 use gannet_sim::x82599::Engine;
@@ -72,11 +73,16 @@ struct Course {
 }
 
 impl PortBench {
-    /// Starts the ports and waits for their links.
+    /// Starts the ports and waits for their links; `live` tells which other programs it waits for.
     ///
     /// # Errors
     /// Ports or cores that cannot be had, or a link that does not come up.
-    pub(crate) fn launch(options: &PortOptions, names: &[PortName], ways: Vec<Way>) -> anyhow::Result<PortBench> {
+    pub(crate) fn launch(
+        options: &PortOptions,
+        names: &[PortName],
+        ways: Vec<Way>,
+        live: &mut Live,
+    ) -> anyhow::Result<PortBench> {
         let cores = match &options.cores {
             Some(list) => cores::parse(list)?,
             None => options.poll_on(1, "pair of ports")?,
@@ -86,6 +92,8 @@ impl PortBench {
         let held = (names.len() * options.burst) as u32;
         let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
         let Launched { pool, running, queues, engine, interrupted } = launch(names, &plan)?;
+        launch::wait_for_others(&running, &interrupted, live);
+        ensure!(!interrupted.load(Ordering::Relaxed), "interrupted before all links were up");
         for port in &running {
             port.hold(Hold::Off);
             wait_for_link(port)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use gannet::MacAddress;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::port_name::{self, PortName};
@@ -15,6 +15,7 @@ use crate::bench::Way;
 use crate::field::{Field, Vlan};
 use crate::rate::Rate;
 use crate::replay::Timing;
+use crate::rfc2544;
 use crate::size::Sizes;
 use crate::traffic::{MAX_FLOWS, Traffic};
 use crate::trial::{End, SETTLE, TrialPlan};
@@ -26,10 +27,17 @@ use crate::trial::{End, SETTLE, TrialPlan};
 /// complete driver, 100000 frames a second for five seconds. Exit status: 0 if all frames arrived intact, once and in order, at the
 /// rate that was asked for; 1 if not; 2 if it could not run.
 #[derive(Debug, Parser)]
-#[command(version, after_help = port_name::HELP, after_long_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
+#[command(version, args_conflicts_with_subcommands = true, after_help = port_name::HELP, after_long_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     #[command(flatten)]
     pub(crate) ports: PortOptions,
+
+    /// Bytes of each frame, FCS included: a number, a range that is gone through (64-1518), or imix (7 of 64, 4 of 594, 1 of 1518).
+    #[arg(long, value_name = "BYTES", default_value = "64")]
+    size: Sizes,
 
     #[command(flatten)]
     traffic: TrafficOptions,
@@ -71,14 +79,16 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
 }
 
-/// What frames look like.
+/// Other things to do than sending.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Rfc2544(rfc2544::Arguments),
+}
+
+/// What frames look like, but for their size.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Traffic")]
-struct TrafficOptions {
-    /// Bytes of each frame, FCS included: a number, a range that is gone through (64-1518), or imix (7 of 64, 4 of 594, 1 of 1518).
-    #[arg(long, value_name = "BYTES", default_value = "64")]
-    size: Sizes,
-
+pub(crate) struct TrafficOptions {
     /// Flows, which take turns [default: as many as the field with the most values has].
     #[arg(long, value_name = "NUMBER")]
     flows: Option<u32>,
@@ -140,9 +150,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl TrafficOptions {
-    fn traffic(&self) -> Traffic {
+    /// Frames of these sizes.
+    pub(crate) fn traffic(&self, sizes: Sizes) -> Traffic {
         let traffic = Traffic {
-            sizes: self.size,
+            sizes,
             flows: 1,
             src_mac: self.src_mac,
             dst_mac: self.dst_mac,
@@ -197,7 +208,7 @@ impl Arguments {
     /// # Errors
     /// Frames that cannot be made.
     pub(crate) fn plan(&self) -> anyhow::Result<TrialPlan> {
-        let traffic = self.traffic.traffic();
+        let traffic = self.traffic.traffic(self.size);
         traffic.check()?;
         let usual = if self.is_demonstration() && self.window.is_none() { Rate::Packets(100e3) } else { Rate::Max };
         let rate = self.rate.unwrap_or(usual);

@@ -33,6 +33,7 @@ mod traffic;
 mod trial;
 mod worker;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ use clap::Parser;
 use gannet_apps::program::{self, Live, Show};
 
 use bench::PortBench;
-use cli::Arguments;
+use cli::{Arguments, Command};
 use replay::Recording;
 use report::Report;
 use trial::{Bench, Outcome, Progress};
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Rfc2544(arguments)) = &arguments.command {
+        return rfc2544::run(arguments);
+    }
     if arguments.ports.tune()? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -65,28 +69,28 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Sends what is asked for. With the outcome: frames of a capture that could not be sent.
 fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u64)> {
+    let (timing, rate, end) = arguments.replay();
+    let read = |file: &PathBuf| Recording::read(file, timing, arguments.ports.buffer_size.into());
+    let recording = arguments.pcap.as_ref().map(read).transpose()?;
+    let plan = arguments.plan()?;
+    let mut bench = PortBench::launch(&arguments.ports, &arguments.names()?, arguments.ways()?, live)?;
+    let mut tell = each_second(live);
+    let mut outcome = match &recording {
+        None => bench.run(&plan, &mut tell)?,
+        Some(recording) => bench.replay(recording, (rate, end), &mut tell)?,
+    };
+    outcome.problems.extend(bench.stop());
+    Ok((outcome, recording.map_or(0, |recording| recording.skipped)))
+}
+
+/// Tells in a line how it goes.
+fn each_second(live: &mut Live) -> impl FnMut(&Progress) {
     const EVERY: Duration = Duration::from_secs(1);
     let mut next = EVERY;
-    let mut tell = |progress: &Progress| {
+    move |progress| {
         if progress.elapsed >= next {
             next += EVERY;
             live.line(&report::line(progress));
         }
-    };
-    let (names, ways) = (arguments.names()?, arguments.ways()?);
-    let (mut outcome, skipped, bench) = match &arguments.pcap {
-        None => {
-            let plan = arguments.plan()?;
-            let mut bench = PortBench::launch(&arguments.ports, &names, ways)?;
-            (bench.run(&plan, &mut tell)?, 0, bench)
-        }
-        Some(file) => {
-            let (timing, rate, end) = arguments.replay();
-            let recording = Recording::read(file, timing, arguments.ports.buffer_size.into())?;
-            let mut bench = PortBench::launch(&arguments.ports, &names, ways)?;
-            (bench.replay(&recording, (rate, end), &mut tell)?, recording.skipped, bench)
-        }
-    };
-    outcome.problems.extend(bench.stop());
-    Ok((outcome, skipped))
+    }
 }

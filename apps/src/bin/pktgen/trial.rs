@@ -40,13 +40,6 @@ pub(crate) enum End {
     Open,
 }
 
-impl TrialPlan {
-    /// A trial of `duration`, without a window.
-    pub(crate) fn new(traffic: Traffic, rate: Rate, duration: Duration) -> TrialPlan {
-        TrialPlan { traffic, rate, end: End::After(duration), window: None, settle: SETTLE }
-    }
-}
-
 /// What came of a trial. Both ways together, if frames were sent both ways.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {

@@ -19,6 +19,8 @@ use crate::port::Port;
 
 /// How often the ports are looked after: links, cards that leave, counters that must not overflow.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Buffers of a port for queues and rings that are made larger at the prompt: four queues with rings of 1024 both ways, without pressure.
+const ROOM_TO_GROW: u32 = 4 * 2 * 1024 * 10 / 9;
 /// Step of a wait for something.
 const STEP: Duration = Duration::from_millis(2);
 /// Quiet time after which all that peers have sent has arrived.
@@ -88,8 +90,7 @@ impl Session {
                 there
             }
         };
-        // Room for rings and queues that are made larger at the prompt.
-        let held = 3 * (options.demand(names.len(), 0) / 2);
+        let held = ROOM_TO_GROW * names.len() as u32;
         let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
         let Launched { pool, running, queues, engine: cards, interrupted } = launch::launch(names, &plan)?;
         let config = options.config(&pool);

@@ -70,6 +70,15 @@ fn ports_cores_pools_and_drops_are_drawn_with_their_rates() {
 }
 
 #[test]
+fn the_guide_shows_this_screen() {
+    let guide = include_str!("../../../../../docs/guide/telemetry.md");
+    let shown = guide.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the screen");
+    let screen = drawn(80, 20, Some(&Rates::between(&state(10), &state(12))), 0);
+    let screen: String = screen.lines().map(|line| format!("{}\n", line.trim_matches('"').trim_end())).collect();
+    assert_eq!(screen, shown, "{screen}");
+}
+
+#[test]
 fn the_chosen_port_has_its_queues_shown() {
     let rates = Rates::between(&state(10), &state(11));
     for port in 0..2 {

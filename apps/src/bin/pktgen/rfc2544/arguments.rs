@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 use gannet_apps::launch::PortOptions;
+use gannet_apps::port_name;
 
 use super::campaign::{Settings, Test};
-use crate::size::{LONGEST, SHORTEST};
-use crate::traffic::Traffic;
+use crate::cli::TrafficOptions;
+use crate::size::{LONGEST, SHORTEST, Sizes};
 
 /// Most repetitions of a trial.
 const MAX_RETRIES: u32 = 100;
@@ -18,7 +19,7 @@ const MAX_RETRIES: u32 = 100;
 ///
 /// Exit status: 0 if each size has a throughput, 1 if not or if it was interrupted, 2 if it could not run.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = port_name::HELP, after_long_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) ports: PortOptions,
@@ -56,9 +57,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIMES", default_value_t = 0)]
     retries: u32,
 
-    /// Flows that the frames belong to.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    flows: u32,
+    #[command(flatten)]
+    traffic: TrafficOptions,
 
     /// Folder for the report (report.md, report.json, throughput.svg, latency.svg); it is made.
     #[arg(long, value_name = "FOLDER")]
@@ -84,11 +84,14 @@ impl Arguments {
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let given = self.ports.port.len();
         ensure!(given == 2, "{given} --port given: rfc2544 needs two, one that sends and one that receives");
+        self.ports.check()?;
         ensure!(self.resolution > 0.0, "--resolution 0%: needs more than 0");
         ensure!(self.max_rate > 0.0, "--max-rate 0%: needs more than 0");
         ensure!(self.retries <= MAX_RETRIES, "--retries {}: 0 to {MAX_RETRIES} are possible", self.retries);
         ensure!(!self.trial.is_zero(), "--trial 0: needs a time above 0");
-        let traffic = Traffic { flows: self.flows, ..Traffic::default() };
+        let shortest = self.sizes.iter().min().copied().unwrap_or(SHORTEST);
+        let traffic = self.traffic.traffic(Sizes::Fixed(shortest));
+        traffic.check()?;
         Ok(Settings {
             sizes: self.sizes.clone(),
             tests: self.tests.clone(),

@@ -15,12 +15,8 @@ mod tests;
 
 use std::fs;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
-use anyhow::{Context, ensure};
-use gannet::RxInterrupts;
-use gannet_apps::cores;
-use gannet_apps::launch::{self, Plan};
+use anyhow::Context;
 use gannet_apps::program::{self, Live, Show};
 
 pub(crate) use arguments::Arguments;
@@ -43,7 +39,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         fs::create_dir_all(folder).with_context(|| format!("--output {}", folder.display()))?;
     }
     let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
-    let mut bench = start(arguments, &mut live)?;
+    // The first port sends, the second receives.
+    let ways = vec![Way { from: 0, to: 1 }];
+    let mut bench = PortBench::launch(&arguments.ports, &arguments.ports.port, ways, &mut live)?;
     let measured = campaign::run(&settings, &mut bench, &mut live);
     live.end();
     let problems = bench.stop();
@@ -54,21 +52,4 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         report.write(folder)?;
     }
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Starts the ports: the first sends, the second receives.
-fn start(arguments: &Arguments, live: &mut Live) -> anyhow::Result<PortBench> {
-    let options = &arguments.ports;
-    options.check()?;
-    let mut cores = match &options.cores {
-        Some(list) => cores::parse(list)?,
-        None => options.poll_on(1, "generator")?,
-    };
-    // One to send, one to receive.
-    cores.truncate(2);
-    let plan = Plan { options, cores: cores.len(), held: 0, rx_interrupts: RxInterrupts::Off };
-    let launched = launch::launch(&options.port, &plan)?;
-    launch::wait_for_others(&launched.running, &launched.interrupted, live);
-    ensure!(!launched.interrupted.load(Ordering::Relaxed), "interrupted before anything was measured");
-    PortBench::new(launched, vec![Way { from: 0, to: 1 }], cores, options.burst)
 }

@@ -50,11 +50,6 @@ impl Search {
         let close = self.failed - self.carried <= self.resolution * self.failed;
         self.next = (!close && self.failed > FLOOR).then_some((self.carried + self.failed) / 2.0);
     }
-
-    /// The throughput so far.
-    pub(super) fn throughput(&self) -> f64 {
-        self.carried
-    }
 }
 
 #[cfg(test)]
@@ -74,7 +69,7 @@ mod tests {
             assert!(tried.len() <= MOST, "no end: {tried:?}");
             search.record(device(rate));
         }
-        (search.throughput(), tried)
+        (search.carried, tried)
     }
 
     fn carries(limit: f64) -> impl FnMut(f64) -> Verdict {

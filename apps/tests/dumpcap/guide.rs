@@ -1,0 +1,1 @@
+//! What docs/guide/dumpcap.md shows is what the programs print.

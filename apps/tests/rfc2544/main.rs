@@ -1,0 +1,215 @@
+//! `pktgen rfc2544` against the real l2fwd, over cables between the two programs; and what docs/guide/rfc2544.md says of it.
+//!
+//! Nothing here asserts a speed. A machine that gives the programs no time makes a report of low figures, not a failure.
+
+#![forbid(unsafe_code)]
+
+mod guide;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Far more than any run takes, on any machine: a program that hangs fails its test.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder with two cables, and names for the files beside them.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new() -> Bench {
+        Bench(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The ports of either program.
+    fn ports(&self) -> Vec<String> {
+        ["a", "b"]
+            .iter()
+            .flat_map(|cable| ["--port".into(), format!("sim:ixgbe,peer=wire:{}", self.path(cable).display())])
+            .collect()
+    }
+
+    /// The device, started.
+    fn device(&self) -> Running {
+        Running::start(Command::new(env!("CARGO_BIN_EXE_l2fwd")).args(self.ports()))
+    }
+
+    /// The tester with these options.
+    fn tester(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pktgen"));
+        command.arg("rfc2544").args(self.ports()).args(options);
+        command
+    }
+}
+
+/// A program that is killed when dropped. What it prints goes to files, so that it never waits for us.
+struct Running {
+    child: Child,
+    output: TempDir,
+}
+
+/// What has become of a program.
+struct Outcome {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        let output = tempfile::tempdir().expect("a folder");
+        let file = |name| fs::File::create(output.path().join(name)).expect("a file");
+        let command = command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        let child = command.spawn().expect("the program starts");
+        Running { child, output }
+    }
+
+    fn stop(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the program runs");
+    }
+
+    fn printed(&self, name: &str) -> String {
+        fs::read_to_string(self.output.path().join(name)).expect("output is UTF-8")
+    }
+
+    /// Waits until it has said this on its standard error.
+    fn wait_for(&mut self, part: &str) {
+        let start = Instant::now();
+        while !self.printed("stderr").contains(part) {
+            let runs = self.child.try_wait().expect("a child can be waited for").is_none();
+            assert!(runs && start.elapsed() < PATIENCE, "no {part:?}: {}", self.printed("stderr"));
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for its end. A panic fails the test, whatever the exit status.
+    fn end(mut self) -> Outcome {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                break status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end: {}", self.printed("stderr"));
+            thread::sleep(Duration::from_millis(5));
+        };
+        let outcome = Outcome { status, stdout: self.printed("stdout"), stderr: self.printed("stderr") };
+        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+        outcome
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, or its test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program to its end.
+fn run(command: &mut Command) -> Outcome {
+    Running::start(command).end()
+}
+
+#[test]
+fn a_device_between_two_cables_is_measured_and_reported() {
+    let bench = Bench::new();
+    let output = bench.path("report");
+    let device = bench.device();
+    let options =
+        ["--sizes", "64,1518", "--tests", "latency,frame-loss", "--trial", "100ms", "--retries", "3", "--json"];
+    let outcome = run(bench.tester(&options).arg("--output").arg(&output));
+    let json: Value = serde_json::from_str(&outcome.stdout).unwrap_or_else(|why| panic!("{why}: {}", outcome.stderr));
+    let sizes = json["sizes"].as_array().expect("sizes");
+    let rates: Vec<f64> = sizes.iter().map(|size| size["throughput"]["pps"].as_f64().expect("a rate")).collect();
+    assert_eq!(rates.len(), 2, "{json:#}");
+    let expected = if rates.iter().all(|&rate| rate > 0.0) { 0 } else { 1 };
+    assert_eq!(outcome.status, Some(expected), "{json:#}");
+    for size in sizes {
+        let (throughput, line) = (&size["throughput"], size["line_pps"].as_f64().expect("a rate"));
+        assert!(throughput["pps"].as_f64() <= Some(line), "{size:#}");
+        assert_eq!(throughput["lost"], 0, "{size:#}");
+        assert!(!size["frame_loss"].as_array().expect("loads").is_empty(), "{size:#}");
+    }
+    assert_eq!(fs::read_to_string(output.join("report.json")).expect("the report"), outcome.stdout);
+    for name in ["throughput.svg", "latency.svg"] {
+        let svg = fs::read_to_string(output.join(name)).expect(name);
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{name}: {svg}");
+    }
+    let markdown = fs::read_to_string(output.join("report.md")).expect("the report");
+    assert!(markdown.contains("section 26.1") && markdown.contains("section 26.3"), "{markdown}");
+    device.stop(Signal::SIGTERM);
+    assert_eq!(device.end().status, Some(0));
+}
+
+#[test]
+fn the_tester_may_come_first_and_ctrl_c_ends_its_wait() {
+    let bench = Bench::new();
+    let mut tester = Running::start(&mut bench.tester(&["--sizes", "64"]));
+    tester.wait_for("waiting for the other end");
+    tester.stop(Signal::SIGINT);
+    let outcome = tester.end();
+    assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("interrupted"), "{}", outcome.stderr);
+    assert!(!bench.path("a").exists() && !bench.path("b").exists(), "sockets are removed");
+}
+
+#[test]
+fn an_interruption_leaves_the_report_of_what_was_measured() {
+    let bench = Bench::new();
+    let (output, _device) = (bench.path("report"), bench.device());
+    let mut command = bench.tester(&["--sizes", "64,128,256", "--trial", "2s", "--output"]);
+    let mut tester = Running::start(command.arg(&output));
+    tester.wait_for("trial 1");
+    tester.stop(Signal::SIGTERM);
+    let outcome = tester.end();
+    assert_eq!(outcome.status, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("interrupted: sizes are missing"), "{}", outcome.stdout);
+    assert!(fs::read_to_string(output.join("report.md")).expect("the report").contains("**interrupted**"));
+}
+
+#[test]
+fn nothing_that_comes_back_is_an_error_that_says_so() {
+    let ports = ["--port", "sim:ixgbe,peer=sink", "--port", "sim:ixgbe,peer=sink"];
+    let outcome = run(Command::new(env!("CARGO_BIN_EXE_pktgen")).arg("rfc2544").args(ports).args(["--settle", "0"]));
+    assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("none of 32 frames came back"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let bench = Bench::new();
+    fs::write(bench.path("file"), "").expect("a file");
+    let outcome = run(bench.tester(&["--output"]).arg(bench.path("file")));
+    assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("--output") && !outcome.stderr.contains("waiting"), "{}", outcome.stderr);
+}
+
+#[test]
+fn wrong_options_are_refused_with_what_is_right() {
+    let bench = Bench::new();
+    for (options, part) in [
+        (&["--sizes", "63"][..], "64 to 9022 bytes"),
+        (&["--trial", "soon"], "number of seconds"),
+        (&["--loss", "200%"], "0 to 100"),
+        (&["--port", "sim:ixgbe,peer=sink"], "3 --port given"),
+        (&["--cores", "0-4000"], "cores"),
+        (&["--rate", "1Mpps"], "--rate"),
+        (&["--sizes", "64", "--vlan", "1", "--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"], "bytes at least"),
+    ] {
+        let outcome = run(&mut bench.tester(options));
+        assert_eq!(outcome.status, Some(2), "{options:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(part), "{options:?}: {}", outcome.stderr);
+    }
+}
