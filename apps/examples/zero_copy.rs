@@ -95,8 +95,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Launched { pool, running, mut queues, engine, interrupted } = launch(&names, &plan)?;
     running[0].hold(Hold::Off);
     let control = running[0].control().context("the port has just been started")?;
-    // Once for the file, not for each packet.
-    control.map(&memory)?;
+    if !memory.is_empty() {
+        // Once for the file, not for each packet.
+        control.map(&memory)?;
+    }
     let template = Template { arguments, mac: control.info().mac };
 
     let (completion, token) = Completion::new();
