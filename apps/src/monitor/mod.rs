@@ -9,8 +9,8 @@
 //! Reading never disturbs the data path: counters are read where their one writer puts them, and cards are asked by the main thread only, so
 //! that it does not matter how often somebody looks.
 //!
-//! [`state`] is what is told, [`collect`] gathers it, [`control`] and [`metrics`] hand it out; [`client`] is the other end of the control
-//! socket, [`place`] where sockets are.
+//! [`state`] is what is told, `collect` gathers it, `control` and `metrics` hand it out; [`client`] is the other end of the control
+//! socket, `place` knows where sockets are.
 
 pub mod client;
 mod collect;

@@ -25,9 +25,14 @@ pub struct Found {
 
 /// The folder of this user's control sockets.
 fn folder() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(runtime) if runtime.is_absolute() => runtime.join("gannet"),
-        _ => PathBuf::from(format!("/tmp/gannet-{}", getuid())),
+    // "sudo -E" and su leave the variable of the user from before, whose folder is not to be filled with root's things.
+    let is_ours = |runtime: &PathBuf| {
+        runtime.is_absolute()
+            && fs::metadata(runtime).is_ok_and(|about| about.is_dir() && about.uid() == getuid().as_raw())
+    };
+    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(is_ours) {
+        Some(runtime) => runtime.join("gannet"),
+        None => PathBuf::from(format!("/tmp/gannet-{}", getuid())),
     }
 }
 
