@@ -11,6 +11,7 @@ use gannet::{Burst, Checksum, MacAddress};
 use gannet_mempool::Reason;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
+use smoltcp::wire::EthernetAddress;
 
 const PLACE: &str = "l3fwd";
 pub(crate) static NOT_OURS: Reason = Reason::new(PLACE, "not_ours", "sent to a group of hosts, not to this router");
@@ -55,10 +56,9 @@ impl FromStr for Route {
 }
 
 fn mac_address(text: &str) -> anyhow::Result<MacAddress> {
-    let bytes: Option<Vec<u8>> =
-        text.split(':').map(|byte| u8::from_str_radix(byte, 16).ok().filter(|_| byte.len() == 2)).collect();
-    let address = bytes.and_then(|bytes| MacAddress::try_from(bytes).ok());
-    address.with_context(|| format!("{text:?} is no MAC address, as in 02:00:00:00:00:01"))
+    let address: Result<EthernetAddress, ()> = text.parse();
+    let address = address.ok().with_context(|| format!("{text:?} is no MAC address, as in 02:00:00:00:00:01"))?;
+    Ok(address.0)
 }
 
 /// Where packets go next.

@@ -261,7 +261,7 @@ fn routes_are_read_as_the_help_says() {
         ("198.51.100.0/33=1", "is no prefix"),
         ("0.0.0.0/0=one", "\"one\" is no number of a port"),
         ("0.0.0.0/0=0,02:00", "\"02:00\" is no MAC address"),
-        ("0.0.0.0/0=0,2:0:0:0:0:1", "is no MAC address"),
+        ("0.0.0.0/0=0,02:00:00:00:00:01:02", "is no MAC address"),
     ] {
         let why = text.parse::<Route>().expect_err(text);
         assert!(format!("{why:#}").contains(part), "{text}: {why:#}");

@@ -1,20 +1,25 @@
 //! The example programs from end to end: command line in, exit status and output out.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use etherparse::{SlicedPacket, TransportSlice};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pcap_file::pcap::PcapReader;
 use serde_json::Value;
 
 /// All of them.
-pub(crate) const EXAMPLES: [&str; 5] = ["hello_port", "echo", "l3fwd", "http", "reflect"];
+pub(crate) const EXAMPLES: [&str; 6] = ["hello_port", "echo", "l3fwd", "http", "zero_copy", "reflect"];
+
+/// Those with options.
+const WITH_OPTIONS: [&str; 5] = ["hello_port", "echo", "l3fwd", "http", "zero_copy"];
 
 /// Far more than any run takes, on any machine: a program that hangs fails its test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn example(name: &str, arguments: &[&str]) -> Command {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     let mut command = Command::new(&BUILT.get_or_init(build)[name]);
-    command.args(arguments);
+    // Where the guide's commands are typed.
+    command.args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
 }
 
@@ -92,9 +98,8 @@ fn number(text: &str, line: &str, word: usize) -> u64 {
 
 #[test]
 fn hello_port_tells_of_what_arrives() {
-    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/traffic.pcap");
-    let port = format!("sim:ixgbe,peer=pcap:{capture}");
-    let Outcome { stdout, .. } = runs("hello_port", &["--port", &port, "--count", "339", "--duration", "30"]);
+    let port = "sim:ixgbe,peer=pcap:tests/data/traffic.pcap";
+    let Outcome { stdout, .. } = runs("hello_port", &["--port", port, "--count", "339", "--duration", "30"]);
     assert_eq!(stdout.matches("\nframe ").count(), 339, "{stdout}");
     for part in ["Intel 82599", "driver ixgbe", "up, 10000 Mb/s", "TCP", "UDP", "ICMP", "not IP", "fe80::"] {
         assert!(stdout.contains(part), "no {part:?} in: {stdout}");
@@ -105,6 +110,16 @@ fn hello_port_tells_of_what_arrives() {
     );
 }
 
+/// The frames of a capture.
+fn frames(path: &Path) -> Vec<Vec<u8>> {
+    let mut reader = PcapReader::new(File::open(path).expect("a capture")).expect("a capture");
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        frames.push(packet.expect("a frame").data().to_vec());
+    }
+    frames
+}
+
 #[test]
 fn echo_sends_back_what_it_gets() {
     let folder = tempfile::tempdir().expect("a folder for captures");
@@ -113,15 +128,6 @@ fn echo_sends_back_what_it_gets() {
     let port = format!("sim:ixgbe,peer=pcap:{sent},record={}", back.display());
     let Outcome { stdout, .. } = runs("echo", &["--port", &port, "--duration", "3"]);
     assert_eq!(number(&stdout, "echoed", 0), 339);
-    let frames = |path: &std::path::Path| {
-        let file = std::fs::File::open(path).expect("a capture");
-        let mut reader = pcap_file::pcap::PcapReader::new(file).expect("a capture");
-        let mut frames = Vec::new();
-        while let Some(packet) = reader.next_packet() {
-            frames.push(packet.expect("a frame").data().to_vec());
-        }
-        frames
-    };
     // With the addresses swapped, and short ones padded.
     let expected = frames(sent.as_ref()).into_iter().map(|mut frame| {
         frame[..12].rotate_left(6);
@@ -152,8 +158,36 @@ fn http_fetches_its_own_pages() {
 }
 
 #[test]
+fn zero_copy_sends_a_file_byte_for_byte_without_copying() {
+    let folder = tempfile::tempdir().expect("a folder for captures");
+    let (file, capture) = (folder.path().join("file"), folder.path().join("sent.pcap"));
+    // The last piece is short.
+    let bytes: Vec<u8> = (0..1_000_001_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(&file, &bytes).expect("a file");
+    let port = format!("sim:ixgbe,peer=pcap:,record={}", capture.display());
+    let file = file.display().to_string();
+    let Outcome { stdout, .. } = runs("zero_copy", &["--file", &file, "--port", &port, "--to", "203.0.113.9:5004"]);
+    let counts = ["sent", "waiting", "copied", "buffers"].map(|line| number(&stdout, line, 0));
+    assert_eq!(counts, [977, 0, 0, 0], "{stdout}");
+    let mut sent = Vec::new();
+    for frame in frames(&capture) {
+        // Without the padding of a short frame.
+        let packet = SlicedPacket::from_ethernet(&frame).expect("a packet");
+        let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!("{packet:?}") };
+        assert_eq!(udp.destination_port(), 5004);
+        sent.extend_from_slice(udp.payload());
+    }
+    assert!(sent == bytes, "not what is in the file");
+    // An empty file is sent at once.
+    let empty = folder.path().join("empty");
+    File::create(&empty).expect("a file");
+    let Outcome { stdout, .. } = runs("zero_copy", &["--file", &empty.display().to_string()]);
+    assert_eq!(number(&stdout, "sent", 0), 0, "{stdout}");
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_in_words() {
-    for name in ["hello_port", "echo", "l3fwd", "http"] {
+    for name in WITH_OPTIONS {
         refuses(name, &["--port", "eth0"], &["\"eth0\" is no port", "sim:ixgbe,peer=gen"]);
         refuses(
             name,
@@ -167,9 +201,12 @@ fn what_cannot_be_run_is_refused_in_words() {
         refuses(name, &["--ring", "64", "--buffers", "1"], &["--buffers"]);
     }
     let sink = "sim:ixgbe,peer=sink";
-    for name in ["hello_port", "echo", "http"] {
+    for name in ["hello_port", "echo", "http", "zero_copy"] {
         refuses(name, &["--port", sink, "--port", sink], &["2 --port given"]);
     }
+    refuses("zero_copy", &["--file", "/nowhere"], &["/nowhere: ", "No such file"]);
+    refuses("zero_copy", &["--file", "/"], &["/: "]);
+    refuses("zero_copy", &["--mac", "02:00"], &["02:00:00:00:00:01"]);
     refuses("l3fwd", &["--port", sink], &["no --route given"]);
     refuses("l3fwd", &["--port", sink, "--route", "::/0=1"], &["--route ::/0=1: the last port is 0"]);
     refuses("l3fwd", &["--route", "nowhere=0"], &["\"nowhere\" is no prefix", "198.51.100.0/24"]);
@@ -182,7 +219,7 @@ fn what_cannot_be_run_is_refused_in_words() {
 
 #[test]
 fn help_has_examples_and_port_names() {
-    for name in ["hello_port", "echo", "l3fwd", "http"] {
+    for name in WITH_OPTIONS {
         let Outcome { stdout, .. } = runs(name, &["--help"]);
         for part in ["Usage: ", "--port <NAME>", "Port names:", "Examples:", &format!("  {name} --port ")] {
             assert!(stdout.contains(part), "{name}: no {part:?} in: {stdout}");
@@ -192,7 +229,9 @@ fn help_has_examples_and_port_names() {
 
 #[test]
 fn nobody_who_reads_and_no_room_are_no_reason_to_panic() {
-    for (name, arguments) in [("hello_port", &[][..]), ("echo", &["--duration", "1"]), ("http", &[])] {
+    for (name, arguments) in
+        [("hello_port", &[][..]), ("echo", &["--duration", "1"]), ("http", &[]), ("zero_copy", &[])]
+    {
         let full = OpenOptions::new().write(true).open("/dev/full").expect("the kernel has it");
         let mut command = example(name, arguments);
         let output = command.stdout(full).stderr(Stdio::piped()).output().expect("the program starts");
