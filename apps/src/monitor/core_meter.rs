@@ -86,8 +86,10 @@ impl CoreMeter {
         let divided = clock.raw();
         // xorshift takes any seed but 0.
         let random = divided as u32 | 1;
-        let none = Rounds::default();
-        CoreMeter { counters, clock, countdown: 1, began: None, busy: none, idle: none, divided, random }
+        // Another thread may have counted here before.
+        let from = |counter: &AtomicU64| Rounds { before: counter.load(Ordering::Relaxed), ..Rounds::default() };
+        let (busy, idle) = (from(&counters.busy_rounds), from(&counters.idle_rounds));
+        CoreMeter { counters, clock, countdown: 1, began: None, busy, idle, divided, random }
     }
 
     /// A round of the polling loop ends, in which so many packets were received or sent.
