@@ -13,13 +13,13 @@ use super::{FRAMES, PATIENCE, Program, ask, runtime, wait_for};
 #[test]
 fn a_running_program_tells_how_it_stands() {
     let runtime = runtime();
-    let program = Program::start(runtime.path(), &["--queues", "2"]);
+    let program = Program::start(runtime.path(), &[]);
     let answer = ask(&program.path, b"{\"request\":\"state\"}\n");
     let Ok(Answer::State(state)) = serde_json::from_str(&answer) else { panic!("{answer}") };
     let State { pid, ports, cores, pools, metrics, .. } = *state;
     assert_eq!((pid, metrics), (program.child.id(), None));
     assert_eq!((ports.len(), ports[1].number, ports[1].name.as_str()), (2, 1, "sim:ixgbe#1"));
-    assert_eq!((ports[0].link_mbps, ports[0].present, ports[0].rx_queues.len()), (Some(10_000), true, 2));
+    assert_eq!((ports[0].link_mbps, ports[0].present, ports[0].rx_queues.len()), (Some(10_000), true, 1));
     assert_eq!(ports[0].mac.len(), "02:00:00:00:00:00".len());
     assert_eq!(ports[1].tx_queues.iter().map(|queue| queue.packets).sum::<u64>(), FRAMES);
     // Received and sent.

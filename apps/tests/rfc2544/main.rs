@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Far more than any run takes, on any machine: a program that hangs fails its test.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A folder with two cables, and names for the files beside them.
 struct Bench(TempDir);
@@ -184,7 +184,7 @@ fn nothing_that_comes_back_is_an_error_that_says_so() {
     let ports = ["--port", "sim:ixgbe,peer=sink", "--port", "sim:ixgbe,peer=sink"];
     let outcome = run(Command::new(env!("CARGO_BIN_EXE_pktgen")).arg("rfc2544").args(ports).args(["--settle", "0"]));
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("none of 32 frames came back"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("none of 160 frames came back"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
 fn wrong_options_are_refused_with_what_is_right() {
     let bench = Bench::new();
     for (options, part) in [
-        (&["--sizes", "63"][..], "64 to 9022 bytes"),
+        (&["--sizes", "63"][..], "64 to 1522 bytes"),
         (&["--trial", "soon"], "number of seconds"),
         (&["--loss", "200%"], "0 to 100"),
         (&["--port", "sim:ixgbe,peer=sink"], "3 --port given"),

@@ -181,7 +181,7 @@ fn every_engine_starts_and_stops() {
 #[test]
 fn explain_tells_what_to_do() {
     let answers =
-        answers(&THOUSAND, "stop port 1\nexplain port 1\nstart port 1\nstart\nwait packets 1000 30\nexplain port 0");
+        answers(&THOUSAND, "stop port 1\nexplain port 1\nstart port all\nstart\nwait packets 1000 30\nexplain port 0");
     let findings = answers[1].as_array().expect("a list");
     let remedies: Vec<&str> = findings.iter().filter_map(|finding| finding["remedy"].as_str()).collect();
     assert_eq!(remedies, ["start", "start port 1"], "{findings:?}");

@@ -9,6 +9,7 @@ mod guide;
 mod prompt;
 mod refusals;
 mod scripts;
+mod telemetry;
 
 use std::time::Duration;
 

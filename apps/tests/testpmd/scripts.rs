@@ -74,7 +74,7 @@ fn started_at_once() {
 }
 
 /// The program with pipes at its ends.
-fn piped(arguments: &[&str]) -> Child {
+pub(super) fn piped(arguments: &[&str]) -> Child {
     let mut command = Process::new(env!("CARGO_BIN_EXE_testpmd"));
     let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the program starts")
@@ -82,7 +82,7 @@ fn piped(arguments: &[&str]) -> Child {
 
 /// Waits for the end of the program, and returns its exit status and what it has complained of.
 #[track_caller]
-fn end(mut program: Child) -> (Option<i32>, String) {
+pub(super) fn end(mut program: Child) -> (Option<i32>, String) {
     let start = Instant::now();
     let status = loop {
         if let Some(status) = program.try_wait().expect("the program is there") {

@@ -57,8 +57,8 @@ fn icmpecho(_: Card, vm: &mut Vm) -> Result<()> {
     let output = vm.guest.wait(&testpmd, PATIENCE)?;
     vm.guest.expect_ok("rm /tmp/prompt")?;
     ensure!(output.status == 0, "status {}: {}", output.status, output.text);
-    let answers = output.text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let drops = answers.filter(|answer| answer["command"] == "show drops").last().context("no answer to show drops")?;
+    let mut answers = output.text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let drops = answers.find(|answer| answer["command"] == "show drops").context("no answer to show drops")?;
     for row in drops["answer"].as_array().context("no list")? {
         let is_bad =
             ["bad_checksum", "malformed", "fragment", "late"].contains(&row["why"].as_str().unwrap_or_default());

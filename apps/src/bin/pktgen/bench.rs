@@ -112,6 +112,11 @@ impl PortBench {
         })
     }
 
+    /// What Ctrl-C sets: the trial ends early.
+    pub(crate) fn interrupt(&self) -> Arc<AtomicBool> {
+        self.interrupted.clone()
+    }
+
     /// Sends the frames of a capture.
     ///
     /// # Errors
@@ -192,7 +197,7 @@ impl PortBench {
             if matches!(content, Content::Recorded(recording, _) if recording.is_scheduled()) { None } else { asked };
         let mut outcome = sum_up(measured, samples, &gauges);
         outcome.asked_pps = asked;
-        outcome.problems = problems;
+        outcome.problems.extend(problems);
         outcome.interrupted = self.interrupted.load(Ordering::Relaxed);
         Ok(outcome)
     }
@@ -308,7 +313,7 @@ fn run(
 
 /// The outcome of a trial, but for what was asked for and what went wrong.
 fn sum_up(measured: Vec<Measured>, mut samples: Samples, gauges: &[Arc<Gauge>]) -> Outcome {
-    let (mut counts, mut lateness, mut time) = (Counts::default(), histogram(), 0);
+    let (mut counts, mut lateness, mut time, mut refused) = (Counts::default(), histogram(), 0, 0);
     for core in measured {
         for (received, latency) in &core.received {
             counts.add(received);
@@ -316,6 +321,7 @@ fn sum_up(measured: Vec<Measured>, mut samples: Samples, gauges: &[Arc<Gauge>]) 
         }
         for sent in &core.sent {
             time = time.max(sent.time);
+            refused += sent.refused;
             lateness.add(&sent.lateness).expect("the same bounds");
         }
     }
@@ -329,6 +335,6 @@ fn sum_up(measured: Vec<Measured>, mut samples: Samples, gauges: &[Arc<Gauge>]) 
         latency: samples.into_total(),
         lateness,
         interrupted: false,
-        problems: Vec::new(),
+        problems: (refused > 0).then(|| format!("{refused} frames were refused by the driver")).into_iter().collect(),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Recording {
     frames: Vec<Frame>,
     /// `None` if frames are not sent at times of their own.
     speed: Option<f64>,
-    /// Frames that could not be sent: longer than a buffer, or empty.
+    /// Frames that cannot be sent: too long, or empty.
     pub(crate) skipped: u64,
 }
 

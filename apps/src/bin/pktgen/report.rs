@@ -111,7 +111,11 @@ impl Report {
         for (name, count, note) in [
             ("rewritten", rewritten, "arrived with another Ethernet header"),
             ("foreign", foreign, "frames of others"),
-            ("skipped", self.skipped, "frames of the capture that do not fit a buffer, or are empty (--buffer-size)"),
+            (
+                "skipped",
+                self.skipped,
+                "frames of the capture that are empty, or longer than a card or a buffer (--buffer-size) takes",
+            ),
         ] {
             if count > 0 {
                 row(name, count, note);
@@ -177,10 +181,12 @@ impl Report {
 /// A line of progress.
 pub(crate) fn line(progress: &Progress) -> String {
     let mut line = format!(
-        "{:6.1} s   sent {}, {}   received {}   missing {}",
+        "{:6.1} s   sent {} ({}, {})   received {} ({})   missing {}",
         progress.elapsed.as_secs_f64(),
+        progress.sent,
         unit(progress.sent_pps, "pps"),
         unit(progress.sent_bits, "b/s"),
+        progress.received,
         unit(progress.received_pps, "pps"),
         progress.missing,
     );

@@ -41,6 +41,7 @@ pub(crate) struct Sender<'a> {
     made: u64,
     started: u64,
     ended: Option<u64>,
+    refused: u64,
     lateness: Histogram<u64>,
 }
 
@@ -60,6 +61,8 @@ struct Window {
 pub(crate) struct Sent {
     /// Nanoseconds from the start to the end of sending.
     pub(crate) time: u64,
+    /// Frames that the driver could not send.
+    pub(crate) refused: u64,
     /// How much later than planned frames left, in nanoseconds.
     pub(crate) lateness: Histogram<u64>,
 }
@@ -87,6 +90,7 @@ impl<'a> Sender<'a> {
             made: 0,
             started: 0,
             ended: None,
+            refused: 0,
             lateness: histogram(),
         }
     }
@@ -122,8 +126,10 @@ impl<'a> Sender<'a> {
                 }
             }
         }
+        let queued = self.burst.len();
         // With an empty burst too: it brings the buffers of sent frames home.
         let sent = self.tx.send(&mut self.burst);
+        self.refused += (queued - self.burst.len() - sent) as u64;
         if sent > 0 {
             self.gauge.wire_bytes.add((before - wire_bytes(&self.burst)) as u64);
             self.gauge.sent.add(sent as u64);
@@ -183,7 +189,7 @@ impl<'a> Sender<'a> {
     /// What it has measured.
     pub(crate) fn into_result(self) -> Sent {
         let ended = self.ended.unwrap_or(self.started);
-        Sent { time: ended - self.started, lateness: self.lateness }
+        Sent { time: ended - self.started, refused: self.refused, lateness: self.lateness }
     }
 }
 

@@ -119,6 +119,10 @@ impl Supervisor<'_> {
             if finished.is_none() && self.gauges.iter().all(|gauge| gauge.finished.load(Ordering::Acquire)) {
                 (finished, quiet_since) = (Some(now), now);
             }
+            if self.running.iter().any(|port| port.in_rings().1 > 0) {
+                // A card has not sent what it was given: others wait for it, or its core has not had its turn.
+                quiet_since = now;
+            }
             let quiet = if sums.answered >= sums.sent { QUIET_AND_COMPLETE } else { QUIET };
             if finished.is_some_and(|at| now - quiet_since >= quiet || now - at >= self.settle) {
                 return;

@@ -19,8 +19,13 @@ fn state(seconds: u64) -> State {
         tx_queues: vec![TxQueueState { packets, bytes, ..TxQueueState::default() }; 2],
         ..PortState::default()
     };
-    let core =
-        CoreState { core: 1, busy_ns: seconds * 250_000_000, idle_ns: seconds * 750_000_000, ..CoreState::default() };
+    let core = CoreState {
+        core: 1,
+        busy_ns: seconds * 250_000_000,
+        idle_ns: seconds * 750_000_000,
+        packets: seconds * 6_000_000,
+        ..CoreState::default()
+    };
     let pool =
         PoolState { name: "packets".into(), buffers: 100, out: 95, level: Level::Pressure, ..PoolState::default() };
     let drop =

@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn what_is_impossible_is_refused() {
         for (option, value, part) in [
-            ("--sizes", "64,63", "64 to 9022 bytes"),
-            ("--sizes", "", "64 to 9022 bytes"),
+            ("--sizes", "64,63", "64 to 1522 bytes"),
+            ("--sizes", "", "64 to 1522 bytes"),
             ("--trial", "-1s", "number of seconds"),
             ("--trial", "0", "above 0"),
             ("--trial", "1e300", "number of seconds"),

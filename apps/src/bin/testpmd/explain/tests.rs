@@ -18,8 +18,9 @@ const SINK: &str = "sim:ixgbe,peer=sink";
 
 fn session(ports: &[&str], options: &[&str]) -> Session {
     let ports = ports.iter().flat_map(|port| ["--port", port]);
-    let arguments = Arguments::parse_from(["testpmd"].into_iter().chain(ports).chain(options.iter().copied()));
-    Session::open(&arguments.names().expect("ports"), &arguments.ports).expect("a session")
+    let arguments =
+        Arguments::parse_from(["testpmd", "--control", "none"].into_iter().chain(ports).chain(options.iter().copied()));
+    Session::open(&arguments.names().expect("ports"), &arguments.ports, &arguments.monitor).expect("a session")
 }
 
 /// Runs a command that must do.

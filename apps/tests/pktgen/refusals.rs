@@ -1,0 +1,75 @@
+//! Bad input: exit status 2, nothing on the standard output, and words that say what is wrong and what mends it.
+
+use super::{LINK, Outcome, pktgen};
+
+fn assert_refused(arguments: &[&str], parts: &[&str]) {
+    let outcome = Outcome::of(&mut pktgen(arguments));
+    assert_eq!(outcome.status, Some(2), "{arguments:?}: {}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(outcome.stdout, "", "{arguments:?}");
+    for part in parts {
+        assert!(outcome.stderr.contains(part), "{arguments:?}: {part:?} is not in {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn values() {
+    for (option, value, parts) in [
+        ("--rate", "10x", &["10x", "500kpps"][..]),
+        ("--rate", "0pps", &["above 0"]),
+        ("--rate", "200%", &["100%"]),
+        ("--size", "63", &["64 to 1522"]),
+        ("--size", "1518-64", &["above the last"]),
+        ("--size", "large", &["64-1518"]),
+        ("--count", "0", &["0", "--count"]),
+        ("--duration", "0", &["above 0"]),
+        ("--duration", "-1", &["above 0"]),
+        ("--window", "0", &["--window"]),
+        ("--flows", "0", &["--flows 0", "65536"]),
+        ("--flows", "65537", &["--flows 65537", "65536"]),
+        ("--vlan", "4095", &["0 to 4094"]),
+        ("--src-mac", "02:00", &["02:00:00:00:00:01"]),
+        ("--src-ip", "198.51.100.300", &["no IP address"]),
+        ("--src-ip", "2001:db8::1", &["IPv4", "IPv6"]),
+        ("--dst-port", "70000", &["0 to 65535"]),
+        ("--dst-port", "9-1", &["above the last"]),
+        ("--queues", "2", &["--queues 2"]),
+        ("--burst", "0", &["--burst 0"]),
+        ("--cores", "99999", &["99999"]),
+        ("--timing", "fast", &["--pcap"]),
+        ("--pcaps", "x", &["--pcap"]),
+        ("--set", "pool.cash=1", &["pool.cache"]),
+    ] {
+        // In one word, or what begins with a minus would be an option.
+        assert_refused(&[&LINK[..], &[&format!("{option}={value}")]].concat(), parts);
+    }
+}
+
+#[test]
+fn ports() {
+    assert_refused(&["--port", "eth0"], &["eth0", "starts with its kind"]);
+    assert_refused(&["--port", "sim:ixgbe,peer=fax"], &["unknown peer", "fax"]);
+    assert_refused(&["--port", "sim:ixgbe,peer=link:a"], &["link:a has one end only"]);
+    assert_refused(&["--port", "sim:ixgbe,peer=echo", "--both-ways"], &["--both-ways", "two ports"]);
+    assert_refused(&[&LINK[..], &["--port", "sim:ixgbe,peer=echo"]].concat(), &["3 --port given"]);
+    assert_refused(&["--port", "pci:ffff:ff:1f.7"], &["ffff:ff:1f.7"]);
+}
+
+#[test]
+fn what_does_not_go_together() {
+    assert_refused(&["--size", "1522", "--buffer-size", "1024"], &["--size 1522", "--buffer-size"]);
+    assert_refused(&["--count", "5", "--duration", "5"], &["--count", "--duration"]);
+    assert_refused(&["--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"], &["--size 64", "80 bytes at least"]);
+    assert_refused(&["--pcap", "x.pcap", "--size", "64"], &["--pcap", "--size"]);
+    assert_refused(&["--pcap", "x.pcap", "--timing", "fast", "--rate", "1pps"], &["--rate", "--timing"]);
+}
+
+#[test]
+fn help_has_examples_and_port_names() {
+    let outcome = Outcome::of(&mut pktgen(&["--help"]));
+    assert_eq!(outcome.status, Some(0));
+    for part in ["Examples:", "--rate 10%", "peer=link:NAME", "Exit status"] {
+        // Lines are as long as the terminal is wide.
+        let text = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
