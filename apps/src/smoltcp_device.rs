@@ -13,7 +13,7 @@ use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
 /// Longest frame, without FCS: an Ethernet header and 1500 bytes.
-const MAX_FRAME: usize = 1514;
+pub const MAX_FRAME: usize = 1514;
 
 /// Packets received or sent at once.
 const BURST: usize = 32;
@@ -35,8 +35,8 @@ pub struct PortDevice {
 }
 
 impl PortDevice {
-    /// A device on these queues that sends in buffers of `pool`: one that the port can send (`PortConfig::tx_pools`), with a room
-    /// of 1514 bytes.
+    /// A device on these queues that sends in buffers of `pool`: one that the port can send (`PortConfig::tx_pools`), with room
+    /// for [`MAX_FRAME`] bytes.
     pub fn new(rx: RxQueue, tx: TxQueue, pool: &Pool) -> PortDevice {
         TOO_LONG.register();
         PortDevice { rx, tx, pool: pool.clone(), received: Burst::new(BURST), to_send: Burst::new(BURST) }

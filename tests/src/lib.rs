@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod captures;
 pub mod vm;
 
 use std::io::BufReader;
@@ -22,7 +23,15 @@ pub fn workspace() -> &'static Path {
 /// # Panics
 /// If it cannot be built.
 pub fn program(name: &str) -> PathBuf {
-    built(name, Command::new(env!("CARGO")).arg("build")).unwrap_or_else(|why| panic!("{why:#}"))
+    built(name, Command::new(env!("CARGO")).args(["build", "--bin"])).unwrap_or_else(|why| panic!("{why:#}"))
+}
+
+/// The same for an example.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn example(name: &str) -> PathBuf {
+    built(name, Command::new(env!("CARGO")).args(["build", "--example"])).unwrap_or_else(|why| panic!("{why:#}"))
 }
 
 /// Builds a program of the workspace with its libraries inside, for where there are none. Optimised, but not across crates: that
@@ -35,13 +44,13 @@ pub fn static_program(name: &str) -> Result<PathBuf> {
     build.args(["build", "--config", "profile.release.lto='off'", "--config", "profile.release.codegen-units=16"]);
     // With --target the flags are not those of build scripts, which cannot be linked so.
     build.args(["--target", "x86_64-unknown-linux-gnu", "--target-dir"]).arg(workspace().join("target/lab/build"));
-    built(name, build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))
+    built(name, build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static").arg("--bin"))
 }
 
-/// Runs a build for one program.
+/// Runs a build for one program, whose name is the next argument.
 fn built(name: &str, build: &mut Command) -> Result<PathBuf> {
     let mut build = build
-        .args(["--release", "--quiet", "--bin", name, "--message-format=json-render-diagnostics"])
+        .args([name, "--release", "--quiet", "--message-format=json-render-diagnostics"])
         .current_dir(workspace())
         .stdout(Stdio::piped())
         .spawn()

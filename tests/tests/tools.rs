@@ -1,4 +1,4 @@
-//! l2fwd and the host's own tools: captures that tcpdump and tshark read, users without privileges.
+//! l2fwd, testpmd and the host's own tools: captures that tcpdump and tshark read, users without privileges.
 //!
 //! A test without the tools it needs is skipped and says so.
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
-use gannet_tests::{missing, program, trial, workspace};
+use gannet_tests::{captures, missing, program, trial, workspace};
 use libtest_mimic::Arguments;
 use nix::unistd::Uid;
 
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("tcpdump_reads_what_was_recorded", missing(&["tcpdump"]), tcpdump_reads_what_was_recorded),
         trial("tshark_reads_what_was_recorded", missing(&["tshark"]), tshark_reads_what_was_recorded),
+        trial("tshark_finds_checksums_mended", missing(&["tshark"]), tshark_finds_checksums_mended),
         trial(
             "a_tap_interface_needs_a_privilege",
             missing(&["setpriv"]).or_else(not_root).or_else(no_tun),
@@ -64,6 +65,44 @@ fn tshark_reads_what_was_recorded() {
     let mut arguments = vec!["-n", "-T", "fields"];
     fields.iter().for_each(|field| arguments.extend(["-e", *field]));
     compare("tshark", &arguments);
+}
+
+/// How many checksums tshark finds in a capture that are good, how many that are bad, and how many that it cannot check.
+fn checksums(file: &Path) -> [usize; 3] {
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(file).args(["-n", "-T", "fields", "-E", "occurrence=f"]);
+    for protocol in ["ip", "tcp", "udp"] {
+        tshark.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
+    }
+    for protocol in ["ip", "tcp", "udp", "icmp", "icmpv6"] {
+        tshark.args(["-e", &format!("{protocol}.checksum.status")]);
+    }
+    let told = tshark.output().expect("tshark runs");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let text = String::from_utf8(told.stdout).expect("text");
+    // Wireshark's proto_checksum_enum_e.
+    let count = |status: &str| text.split_whitespace().filter(|word| *word == status).count();
+    ["1", "0", "2"].map(count)
+}
+
+fn tshark_finds_checksums_mended() {
+    let folder = tempfile::tempdir().expect("a folder for captures");
+    let [bad, mended] = ["bad.pcap", "mended.pcap"].map(|name| folder.path().join(name));
+    let right = captures::read(&workspace().join("tests/data/traffic.pcap")).expect("the test data");
+    let mut wrong = right.clone();
+    let damaged: usize = wrong.iter_mut().map(|frame| captures::damage_checksums(frame)).sum();
+    captures::write(&bad, &wrong).expect("a capture");
+    let mut testpmd = Command::new(program("testpmd"));
+    testpmd.args(["--port", &format!("sim:ixgbe,peer=pcap:{}", bad.display())]);
+    testpmd.args(["--port", &format!("sim:ixgbe,peer=pcap:,record={}", mended.display()), "--engine", "csum"]);
+    let wait = format!("start; wait packets {} 60; stop", wrong.len());
+    let run = testpmd.args(["-e", &wait]).output().expect("testpmd runs");
+    assert!(run.status.success(), "{run:?}");
+    assert!(damaged > 300, "{damaged} checksums were damaged");
+    assert_eq!(checksums(&bad)[1], damaged);
+    let [good, still_bad, unchecked] = checksums(&mended);
+    assert!(good >= damaged && still_bad == 0 && unchecked == 0, "{good} good, {still_bad} bad, {unchecked} unchecked");
+    assert!(captures::read(&mended).expect("what was recorded") == right, "not as it was before it was damaged");
 }
 
 fn a_tap_interface_needs_a_privilege() {

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cli;
 mod client;
 mod host;
 mod pages;
@@ -18,59 +19,26 @@ mod server;
 
 use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Parser;
 use gannet::{Pool, Queues, RxInterrupts};
-use gannet_apps::launch::{Launched, Plan, PortOptions, launch, stop};
-use gannet_apps::port_name;
+use gannet_apps::launch::{Launched, Plan, launch, stop};
 use gannet_apps::ports::Hold;
-use gannet_apps::program;
+use gannet_apps::program::{self, Live, Show};
 use gannet_apps::running::Running;
 use gannet_apps::smoltcp_device::PortDevice;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr};
 
+use self::cli::Arguments;
 use self::client::Client;
 use self::host::Host;
 use self::server::Server;
 
-/// Serves web pages on a port: / has its statistics, /large is 100 kB of text.
-///
-/// Without --port it fetches its pages itself, over two software cards that a cable joins. Exit status: 0 if all went well, 1 if an
-/// answer or a buffer is missing in the end, 2 if it could not run.
-#[derive(Debug, Parser)]
-#[command(name = "http", after_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
-struct Arguments {
-    #[command(flatten)]
-    ports: PortOptions,
-
-    /// An address of the server and its network; can be given twice.
-    #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = address, default_value = SERVER, requires = "port")]
-    address: Vec<IpCidr>,
-
-    /// TCP port to listen on.
-    #[arg(long, value_name = "NUMBER", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
-    listen: u16,
-
-    /// Most connections at once.
-    #[arg(long, value_name = "NUMBER", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    connections: u16,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  http
-      the demonstration
-  http --port sim:ixgbe,peer=tap:gan0
-      for the host: sudo ip addr add 198.51.100.2/24 dev gan0; sudo ip link set gan0 up; curl http://198.51.100.1/
-  http --port pci:0000:01:00.0 --address 203.0.113.7/24 --address 2001:db8::7/64 --listen 8080
-      a card, with two addresses";
-
-/// Addresses of the server and, in the demonstration, of its client.
-const SERVER: &str = "198.51.100.1/24";
+/// Address of the demonstration's client.
 const CLIENT: IpCidr = IpCidr::Ipv4(Ipv4Cidr::new(Ipv4Address::new(198, 51, 100, 2), 24));
 
 /// What the demonstration asks for.
@@ -83,12 +51,6 @@ const REQUESTS: [&str; 3] = [
 /// Frames that a device holds besides those in its rings: a burst each way.
 const HELD: u32 = 64;
 
-fn address(text: &str) -> Result<IpCidr, String> {
-    let network: Option<IpCidr> = text.parse().ok();
-    let unicast = network.filter(|network| network.address().is_unicast());
-    unicast.ok_or_else(|| format!("an address and the length of its network's prefix are needed, as in {SERVER}"))
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     program::run("http", || run(&arguments))
@@ -99,10 +61,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if options.tune()? {
         return Ok(ExitCode::SUCCESS);
     }
-    options.check()?;
-    ensure!(addresses.len() <= 2, "{} --address given: 2 are possible", addresses.len());
-    ensure!(options.queues == 1, "--queues {}: the server has one", options.queues);
-    ensure!(options.port.len() <= 1, "{} --port given: the server has one", options.port.len());
+    arguments.check()?;
     let names =
         if options.port.is_empty() { vec!["sim:ixgbe,peer=link:web".parse()?; 2] } else { options.port.clone() };
 
@@ -121,11 +80,24 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Some((host, client))
         }
         None => {
-            eprintln!("{}: http://{}:{listen}/, until Ctrl-C", running[0].name, addresses[0].address());
+            let told = format!("{}: http://{}:{listen}/, until Ctrl-C", running[0].name, addresses[0].address());
+            Live::new(Show::Progress).event(&told);
             None
         }
     };
-    serve(&mut host, &mut server, visitor.as_mut(), |path| pages::page(path, &mut running[0], &pool), &interrupted);
+    while !interrupted.load(Ordering::Relaxed) {
+        let now = Instant::now();
+        host.poll(now);
+        server.poll(&mut host.sockets, now, &mut |path| pages::page(path, &mut running[0], &pool));
+        if let Some((host, client)) = &mut visitor {
+            host.poll(now);
+            if client.poll(&mut host.sockets) {
+                break;
+            }
+        }
+        // The software cards may need this core.
+        thread::yield_now();
+    }
 
     let mut failed = visitor.is_some_and(|(host, client)| {
         drop(host);
@@ -149,29 +121,6 @@ fn new_host(port: &Running, mut queues: Queues, pool: &Pool, addresses: &[IpCidr
     // A hasher's key is random.
     let seed = RandomState::new().hash_one(());
     Ok(Host::new(device, mac, addresses, seed, Instant::now()))
-}
-
-/// Serves until Ctrl-C, or until the visitor has all its answers.
-fn serve(
-    host: &mut Host,
-    server: &mut Server,
-    mut visitor: Option<&mut (Host, Client)>,
-    mut pages: impl FnMut(&str) -> Option<String>,
-    interrupted: &AtomicBool,
-) {
-    while !interrupted.load(Ordering::Relaxed) {
-        let now = Instant::now();
-        host.poll(now);
-        server.poll(&mut host.sockets, now, &mut pages);
-        if let Some((host, client)) = &mut visitor {
-            host.poll(now);
-            if client.poll(&mut host.sockets) {
-                break;
-            }
-        }
-        // The software cards may need this core.
-        thread::yield_now();
-    }
 }
 
 /// Prints what the visitor has heard. Returns whether something is missing.

@@ -25,7 +25,7 @@ fn statistics(port: &mut Running, pool: &Pool) -> String {
     let _ = writeln!(page, "received  {} frames, {} bytes", card.rx_packets, card.rx_bytes);
     let _ = writeln!(page, "missed    {} frames", card.rx_missed + card.rx_no_descriptor);
     let _ = writeln!(page, "sent      {} frames, {} bytes", card.tx_packets, card.tx_bytes);
-    let _ = writeln!(page, "buffers   {} of {} in use", census.out, census.total);
+    let _ = writeln!(page, "pool      {} of {} buffers in use", census.out, census.total);
     page
 }
 

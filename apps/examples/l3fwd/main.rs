@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cli;
 mod router;
 
 use std::process::ExitCode;
@@ -21,50 +22,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Parser;
 use gannet::{Burst, MAX_BURST, MacAddress, Queues, RxInterrupts};
-use gannet_apps::launch::{Launched, Plan, PortOptions, launch, stop};
+use gannet_apps::cores;
+use gannet_apps::launch::{Launched, Plan, launch, stop};
 use gannet_apps::ports::Hold;
 use gannet_apps::program::{self, Live, Show};
 use gannet_apps::running::Running;
-use gannet_apps::{cores, port_name};
 use gannet_mempool::registry::{self, Table};
 
-use self::router::{NO_ROOM, Route, Router};
-
-/// Routes IPv4 and IPv6 between ports by longest prefix match.
-///
-/// Without --port two software cards get numbered frames, with routes that send those of one to the other. Exit status: 0 if every
-/// buffer came home, 1 if not, 2 if it could not run.
-#[derive(Debug, Parser)]
-#[command(name = "l3fwd", after_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
-struct Arguments {
-    #[command(flatten)]
-    ports: PortOptions,
-
-    /// A route: destinations, number of the port to send on, and MAC address of the next hop [default: 02:00:00:00:00:PORT]; can be
-    /// given several times.
-    #[arg(long, value_name = "PREFIX=PORT[,MAC]")]
-    route: Vec<Route>,
-
-    /// Stop after this many seconds [default: 5 without --port, else at Ctrl-C].
-    #[arg(long, value_name = "SECONDS")]
-    duration: Option<u64>,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  l3fwd
-      two software cards and numbered frames
-  l3fwd --port pci:0000:01:00.0 --port pci:0000:02:00.0 --route 198.51.100.0/24=0 --route 0.0.0.0/0=1,02:00:00:00:00:0a
-      two cards: one network behind the first, everything else by way of a router behind the second";
-
-/// The demonstration: where the generators of two ports send to.
-const DEMONSTRATION: [&str; 2] = ["198.19.0.0/32=1", "198.19.0.1/32=0"];
+use self::cli::Arguments;
+use self::router::{NO_ROOM, Router};
 
 /// Longest time to get the last packets out.
-const DRAIN: Duration = Duration::from_millis(100);
+const DRAIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -77,14 +49,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     options.check()?;
-    let demonstration = options.port.is_empty();
-    let names = if demonstration { vec!["sim:ixgbe,peer=gen".parse()?; 2] } else { options.port.clone() };
-    let mut routes = arguments.route.clone();
-    if demonstration && routes.is_empty() {
-        routes = DEMONSTRATION.iter().map(|route| route.parse()).collect::<Result<_, _>>()?;
-    }
-    ensure!(!routes.is_empty(), "no --route given: every packet would be dropped");
-    let duration = arguments.duration.or(demonstration.then_some(5)).map(Duration::from_secs);
+    let names = arguments.names()?;
+    let routes = arguments.routes()?;
+    let duration = arguments.duration();
     let core = options.poll_on(1, "router")?[0];
 
     let held = (names.len() * MAX_BURST) as u32;

@@ -98,6 +98,13 @@ impl Captures {
         self.lock().push(taps.to_vec());
     }
 
+    /// A port has been started again: it has other queues. Captures of the old ones have ended with them.
+    pub fn renew_port(&self, number: usize, taps: &[TapPoint]) {
+        if let Some(known) = self.lock().get_mut(number) {
+            *known = taps.to_vec();
+        }
+    }
+
     /// Begins to capture.
     ///
     /// # Errors

@@ -11,9 +11,9 @@ use super::stamps::Stamps;
 
 /// Copies the first bytes of packets into a ring, as [`Frame`]s. A frame is in the ring whole or not at all.
 pub(super) struct Recorder {
-    pub(super) place: Place,
-    pub(super) snaplen: usize,
-    pub(super) stamps: Stamps,
+    place: Place,
+    snaplen: usize,
+    stamps: Stamps,
     /// The frames of the packets shown, and where each of them ends.
     staged: Vec<u8>,
     ends: Vec<usize>,
@@ -33,6 +33,12 @@ impl Recorder {
         // Never grows: nothing is allocated while it records.
         let staged = Vec::with_capacity(MAX_SHOWN * (HEAD + snaplen));
         Recorder { place, snaplen, stamps, staged, ends: Vec::with_capacity(MAX_SHOWN), ring, lost }
+    }
+
+    /// Packets and bytes that can be staged.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> (usize, usize) {
+        (self.ends.capacity(), self.staged.capacity())
     }
 
     /// Puts the packet behind those that are staged.

@@ -57,6 +57,7 @@ impl Capture {
         let stamps = Stamps::begin();
         let ring = (ALL_RINGS / taps.len().max(1)).clamp(SMALLEST_RING, LARGEST_RING);
         let mut capture = Capture { ports: Vec::new(), sources: Vec::new(), stamps, _served: served };
+        let mut recorders = Vec::new();
         for (number, tap) in &taps {
             if capture.ports.last().is_none_or(|port| port.number != *number) {
                 let about = tap.port();
@@ -66,9 +67,12 @@ impl Capture {
             let place = Place { port: *number, direction: tap.direction(), queue: tap.queue() as u16 };
             let (producer, consumer) = touched_ring(ring);
             let lost = Arc::<AtomicU64>::default();
-            let recorder = Recorder::new(place, snaplen, capture.stamps.clone(), producer, lost.clone());
-            let attachment = Some(tap.attach(Box::new(recorder))?);
-            capture.sources.push(Source { place, ring: consumer, lost, told: 0, attachment });
+            recorders.push(Recorder::new(place, snaplen, capture.stamps.clone(), producer, lost.clone()));
+            capture.sources.push(Source { place, ring: consumer, lost, told: 0, attachment: None });
+        }
+        // Rings take a while to make: all queues begin together.
+        for ((source, (_, tap)), recorder) in capture.sources.iter_mut().zip(&taps).zip(recorders) {
+            source.attachment = Some(tap.attach(Box::new(recorder))?);
         }
         Ok(capture)
     }

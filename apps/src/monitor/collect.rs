@@ -54,9 +54,14 @@ impl Watched {
     }
 
     pub(super) fn add_core(&self, core: usize) -> CoreMeter {
-        let counters = Arc::new(CoreCounters::default());
-        locked(&self.cores).push((core, counters.clone()));
-        CoreMeter::new(counters)
+        let mut cores = locked(&self.cores);
+        let known = cores.iter().find(|(number, _)| *number == core).map(|(_, counters)| counters.clone());
+        let counters = known.unwrap_or_else(|| {
+            let counters = Arc::new(CoreCounters::default());
+            cores.push((core, counters.clone()));
+            counters
+        });
+        CoreMeter::new(counters, Clock::new())
     }
 
     pub(super) fn add_port(&self, port: &Running) {
@@ -70,6 +75,25 @@ impl Watched {
         self.captures.add_port(port.control().map(|control| control.taps()).unwrap_or_default());
         look(&mut state, port);
         ports.push(WatchedPort { state, queues: port.queues().clone() });
+    }
+
+    /// Notes how a port is that can be stopped: `None` while it is.
+    pub(super) fn look_at_port(&self, number: usize, port: Option<&Running>) {
+        let mut ports = locked(&self.ports);
+        match (ports.get_mut(number), port) {
+            (Some(watched), Some(port)) => look(&mut watched.state, port),
+            (Some(watched), None) => (watched.state.present, watched.state.link_mbps) = (false, None),
+            (None, _) => {}
+        }
+    }
+
+    /// Takes the queues of a port that has been started again for those that it had.
+    pub(super) fn renew_port(&self, number: usize, port: &Running) {
+        self.captures.renew_port(number, port.control().map(|control| control.taps()).unwrap_or_default());
+        if let Some(watched) = locked(&self.ports).get_mut(number) {
+            watched.queues = port.queues().clone();
+        }
+        self.look_at_port(number, Some(port));
     }
 
     /// Notes how the cards are, of ports in the order in which they were added.

@@ -247,3 +247,30 @@ impl Writer<'_> {
         rows.into_iter().try_for_each(|labels| encoder.encode_info(&labels))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::DropState;
+    use super::*;
+
+    #[derive(Debug)]
+    struct Fixed(State);
+
+    impl Collector for Fixed {
+        fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            encode(&self.0, Writer(encoder))
+        }
+    }
+
+    #[test]
+    fn names_of_any_letters_stay_in_their_quotes() {
+        let drop = DropState { place: "a\"} 1\n# EOF".into(), why: "\\".into(), packets: 7, ..DropState::default() };
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Fixed(State { drops: vec![drop], ..State::default() })));
+        let mut text = String::new();
+        text::encode(&mut text, &registry).expect("text");
+        let sample = r#"dropped_packets_total{place="a\"} 1\n# EOF",reason="\\"} 7"#;
+        assert!(text.lines().any(|line| line == sample), "{text}");
+        assert_eq!(text.matches("\n# EOF").count(), 1, "{text}");
+    }
+}

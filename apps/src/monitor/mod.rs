@@ -109,7 +109,17 @@ impl Monitor {
         }
     }
 
-    /// A core that polls. Its thread calls [`CoreMeter::round`].
+    /// How a port is, whose card has just been counted; `None` while it is stopped. For programs that stop ports and start them again.
+    pub fn look_at_port(&mut self, number: usize, port: Option<&Running>) {
+        self.watched.look_at_port(number, port);
+    }
+
+    /// A port has been started again: it has other queues now.
+    pub fn renew_port(&mut self, number: usize, port: &Running) {
+        self.watched.renew_port(number, port);
+    }
+
+    /// A core that polls. Its thread calls [`CoreMeter::round`]. The next thread on the same core counts on.
     pub fn add_core(&mut self, core: usize) -> CoreMeter {
         self.watched.add_core(core)
     }

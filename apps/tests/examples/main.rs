@@ -2,5 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod guide;
 mod http;
 mod l3fwd;
+mod programs;

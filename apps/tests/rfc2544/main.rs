@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Far more than any run takes, on any machine: a program that hangs fails its test.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A folder with two cables, and names for the files beside them.
 struct Bench(TempDir);
@@ -184,7 +184,7 @@ fn nothing_that_comes_back_is_an_error_that_says_so() {
     let ports = ["--port", "sim:ixgbe,peer=sink", "--port", "sim:ixgbe,peer=sink"];
     let outcome = run(Command::new(env!("CARGO_BIN_EXE_pktgen")).arg("rfc2544").args(ports).args(["--settle", "0"]));
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("none of 32 frames came back"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("none of 160 frames came back"), "{}", outcome.stderr);
 }
 
 #[test]

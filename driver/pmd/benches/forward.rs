@@ -12,7 +12,9 @@
 use std::hint::black_box;
 use std::sync::atomic::{Ordering, fence};
 
-use gannet::{Burst, Filter, Packet, Pool, PoolOptions, Port, PortConfig, Queues};
+use gannet::{
+    Attachment, Burst, Filter, MAX_SHOWN, Packet, Pool, PoolOptions, Port, PortConfig, Queues, Tap, TapPoint,
+};
 use gannet_sim::Clock;
 use gannet_sim::peer::{Accepted, Offered, Pacing, Peer};
 use gannet_sim::x82599::{self, Nic, NicOptions};
@@ -55,9 +57,11 @@ fn main() {
     let clock = quanta::Clock::new();
     let stamp_cost = stamp_cost(&clock);
     println!("{:<10} {:>5} {:>15} {:>15}", "case", "burst", "driver", "model");
-    for (case, work) in [("plain", None), ("mac_swap", Some(swap_macs as fn(&mut Packet)))] {
+    let swap = Some(swap_macs as fn(&mut Packet));
+    for (case, work, looked_at) in [("plain", None, false), ("mac_swap", swap, false), ("captured", None, true)] {
         for burst in BURSTS {
             let mut bench = Bench::new(burst);
+            let _attachments = looked_at.then(|| bench.attach());
             bench.run((rounds / 20 / burst).max(16), work, &clock);
             let mut runs: Vec<_> = (0..3).map(|_| bench.run(rounds / burst, work, &clock)).collect();
             runs.sort_by(|a, b| a.driver.total_cmp(&b.driver));
@@ -74,7 +78,22 @@ fn main() {
 struct Bench {
     nic: Nic,
     queues: Queues,
+    taps: Vec<TapPoint>,
     burst: Burst,
+}
+
+/// Copies packets as a capture does, and forgets them.
+struct Copier(Vec<u8>);
+
+impl Tap for Copier {
+    fn look(&mut self, packets: &[Packet]) {
+        self.0.clear();
+        packets.iter().for_each(|packet| self.0.extend_from_slice(packet.data()));
+    }
+
+    fn commit(&mut self, _count: usize) {
+        black_box(&self.0);
+    }
 }
 
 /// Cycles per packet.
@@ -93,9 +112,16 @@ impl Bench {
         let port = Port::probe(device).and_then(|port| port.configure(config)).expect("a software card");
         let (control, queues) = port.start().expect("a software card");
         control.wait_for_link(std::time::Duration::from_secs(9));
+        let taps = control.taps().to_vec();
         // The queues keep the card running without it.
         drop(control);
-        Bench { nic, queues, burst: Burst::new(burst) }
+        Bench { nic, queues, taps, burst: Burst::new(burst) }
+    }
+
+    /// Somebody looks at what is received and at what is sent.
+    fn attach(&self) -> Vec<Attachment> {
+        let copier = || Box::new(Copier(Vec::with_capacity(MAX_SHOWN * 60)));
+        self.taps.iter().map(|tap| tap.attach(copier()).expect("nobody else looks")).collect()
     }
 
     fn run(&mut self, rounds: usize, work: Option<fn(&mut Packet)>, clock: &quanta::Clock) -> Run {

@@ -1,7 +1,7 @@
 //! A cable to a port of another program on this machine: a UNIX socket, one message a frame.
 //!
-//! Whoever comes first waits at a path of the file system, the second connects. The cable carries light while both are there; when one leaves the other
-//! waits for the next. A full socket holds the sender up, as a pause frame would, so nothing is lost on the cable.
+//! Whoever comes first waits at a path of the file system, the second connects. The cable carries light while both are there; when
+//! one leaves the other waits for the next. A full socket holds the sender up, as a pause frame would, so nothing is lost on the cable.
 //!
 //! Non-blocking and in the caller's thread, one system call a frame (and one for each look that finds none).
 

@@ -1,4 +1,4 @@
-//! Two network namespaces, joined by l2fwd.
+//! Network namespaces, and two of them joined by l2fwd.
 //!
 //! ```text
 //!   namespace a                            l2fwd                            namespace b
@@ -10,7 +10,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until something holds.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -52,8 +52,23 @@ fn ip(words: &str) -> Command {
 pub(crate) struct Process(Child);
 
 impl Process {
+    /// One that reads nothing.
     pub(crate) fn start(command: &mut Command) -> Process {
-        Process(command.stdin(Stdio::null()).spawn().unwrap_or_else(|why| panic!("{command:?}: {why}")))
+        Process::spawn(command.stdin(Stdio::null()))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Process {
+        Process(command.spawn().unwrap_or_else(|why| panic!("{command:?}: {why}")))
+    }
+
+    /// The ends of its standard input and output, which are pipes.
+    pub(crate) fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
+        (self.0.stdin.take().expect("a pipe"), self.0.stdout.take().expect("a pipe"))
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) fn status(&mut self) -> Option<i32> {
+        self.0.try_wait().ok()??.code()
     }
 
     pub(crate) fn runs(&mut self) -> bool {
@@ -64,6 +79,13 @@ impl Process {
     pub(crate) fn interrupt(&mut self) {
         kill(Pid::from_raw(self.0.id() as i32), Signal::SIGINT).expect("the process is there");
         wait_until("the end of a process after SIGINT", || !self.runs());
+    }
+}
+
+impl Process {
+    /// Whether it has ended with exit status 0.
+    pub(crate) fn succeeded(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some_and(|status| status.success()))
     }
 }
 
@@ -82,13 +104,13 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    fn new(name: String) -> Namespace {
+    pub(crate) fn new(name: String) -> Namespace {
         run(&mut ip(&format!("netns add {name}")));
         Namespace { interface: name.clone(), name }
     }
 
     /// Brings the interface here and gives it its addresses.
-    fn take_interface(&self, number: u8) {
+    pub(crate) fn take_interface(&self, number: u8) {
         let Namespace { name, interface } = self;
         run(&mut ip(&format!("link set {interface} netns {name}")));
         self.ip(&format!("address add 198.51.100.{number}/24 dev {interface}"));
@@ -117,6 +139,16 @@ impl Namespace {
         let json: Value = serde_json::from_str(&text).expect("ip prints JSON");
         json.pointer(&format!("/0/stats64/{name}")).and_then(Value::as_u64).unwrap_or_else(|| panic!("{name}: {text}"))
     }
+
+    /// A statistic of the kernel's network stack in here: from a file with a line of names and a line of values for each protocol.
+    pub(crate) fn statistic(&self, file: &str, protocol: &str, name: &str) -> u64 {
+        let text = run(&mut self.command("cat", file));
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(protocol)?.strip_prefix(": "));
+        let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let mut pairs = names.split(' ').zip(values.split(' '));
+        let value = pairs.find(|(this, _)| *this == name).and_then(|(_, value)| value.parse().ok());
+        value.unwrap_or_else(|| panic!("no {protocol} {name}: {text}"))
+    }
 }
 
 impl Drop for Namespace {
@@ -140,7 +172,7 @@ pub(crate) fn has_vlan() -> bool {
 }
 
 /// Name of a namespace and its interface: at most 15 bytes, and nobody else's.
-fn unique_name(end: char) -> String {
+pub(crate) fn unique_name(end: char) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("gan{}{end}{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,12 +1,13 @@
 //! The drivers on QEMU's models of the cards, reached through the guest's own VFIO: `tools/lab test`, docs/lab.md.
 //!
 //! [`bench`] checks the machine itself, [`card`] the drivers, [`forwarding`], [`idle`] and [`mishaps`] l2fwd between two cards of Linux's,
-//! [`host`] nicctl. Where QEMU or the guest cannot be had, all of it is skipped and says so.
+//! [`echo`] testpmd, [`host`] nicctl. Where QEMU or the guest cannot be had, all of it is skipped and says so.
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod card;
+mod echo;
 mod figures;
 mod forwarder;
 mod forwarding;
@@ -35,13 +36,13 @@ fn main() -> ExitCode {
     // Machines are shared, and each keeps two cores busy.
     arguments.test_threads = Some(1);
     let reason = if arguments.list { None } else { Assets::prepare().err().map(|why| format!("{why:#}")) };
-    let bench = Arc::new(Bench::new(&["l2fwd", "nicctl", "card-trials"]));
+    let bench = Arc::new(Bench::new(&["l2fwd", "nicctl", "testpmd", "card-trials"]));
     let mut trials = Vec::new();
     // All tests of a card in a row: they share its machine.
     for card in [Card::E1000e, Card::Igb] {
         let on_card =
             |&(name, test): &(&str, Test)| shared(&bench, card, name, reason.clone(), move |vm| test(card, vm));
-        let lists = [bench::SHARED, forwarding::SHARED, idle::SHARED, mishaps::SHARED, host::SHARED];
+        let lists = [bench::SHARED, forwarding::SHARED, idle::SHARED, mishaps::SHARED, echo::SHARED, host::SHARED];
         trials.extend(lists.into_iter().flatten().map(on_card));
         let of_card = |name: String| {
             shared(&bench, card, &format!("card::{name}"), reason.clone(), move |vm| card::run(&name, vm))

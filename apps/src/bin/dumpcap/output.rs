@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use gannet::Direction;
 use gannet_apps::capture::CapturedPort;
-use pcap_file::DataLink;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
@@ -18,6 +17,7 @@ use pcap_file::pcapng::blocks::interface_description::{
 };
 use pcap_file::pcapng::blocks::interface_statistics::{InterfaceStatisticsBlock, InterfaceStatisticsOption};
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::{DataLink, Endianness};
 
 use crate::cli::Arguments;
 use crate::ordered::Packet;
@@ -149,7 +149,9 @@ impl Head {
         };
         let program = concat!("Gannet dumpcap ", env!("CARGO_PKG_VERSION"));
         let options = vec![SectionHeaderOption::UserApplication(program.into())];
-        let section = SectionHeaderBlock { options, ..SectionHeaderBlock::default() };
+        // This machine's: programs that read along take no other.
+        let endianness = Endianness::native();
+        let section = SectionHeaderBlock { endianness, options, ..SectionHeaderBlock::default() };
         let output = BufWriter::with_capacity(BUFFER, output);
         let mut writer = PcapNgWriter::with_section_header(output, section).with_context(|| writing(path))?;
         let mut bytes = 0;

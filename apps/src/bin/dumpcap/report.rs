@@ -87,6 +87,11 @@ impl Report {
         self.problems.is_empty() && self.sum(PortCounts::lost) == 0
     }
 
+    fn files(&self) -> Vec<String> {
+        let name = |file: &PathBuf| if file == "-" { "the standard output".into() } else { file.display().to_string() };
+        self.files.iter().map(name).collect()
+    }
+
     fn sum(&self, of: impl Fn(&PortCounts) -> u64) -> u64 {
         self.ports.iter().map(of).sum()
     }
@@ -101,7 +106,6 @@ impl Report {
         let filtered = self.sum(|port| port.filtered);
         let (packets, bytes) = (self.sum(|port| port.packets), self.sum(|port| port.bytes));
         text += &row("all", packets, bytes, filtered, self.sum(PortCounts::lost));
-        let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
         let why = match self.ended {
             Ended::Interrupted => "ended by Ctrl-C",
             Ended::Count => "ended after --count packets",
@@ -111,7 +115,7 @@ impl Report {
             Ended::Failed => "given up",
         };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "written to {} in {:.2} s, {why}", files.join(", "), self.time.as_secs_f64());
+        let _ = writeln!(text, "written to {} in {:.2} s, {why}", self.files().join(", "), self.time.as_secs_f64());
         for problem in &self.problems {
             let _ = writeln!(text, "problem: {problem}");
         }
@@ -131,7 +135,7 @@ impl Report {
             lost: self.sum(PortCounts::lost),
             seconds: self.time.as_secs_f64(),
             ended: self.ended,
-            files: self.files.iter().map(|file| file.display().to_string()).collect(),
+            files: self.files(),
             ports: self.ports.iter().map(port).collect(),
             problems: &self.problems,
         };

@@ -112,6 +112,11 @@ impl PortBench {
         })
     }
 
+    /// What Ctrl-C sets: the trial ends early.
+    pub(crate) fn interrupt(&self) -> Arc<AtomicBool> {
+        self.interrupted.clone()
+    }
+
     /// Sends the frames of a capture.
     ///
     /// # Errors

@@ -73,6 +73,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "HOW", requires = "pcap", conflicts_with = "rate")]
     timing: Option<Timing>,
 
+    /// Show on the whole terminal how it goes. q ends.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) screen: bool,
+
     /// Print the report as one JSON object, and no progress. (Progress goes to the standard error, the report to the standard
     /// output.)
     #[arg(long)]
@@ -180,6 +184,12 @@ impl Arguments {
             return Ok(vec!["sim:ixgbe,peer=link:demonstration".parse()?; 2]);
         }
         Ok(self.ports.port.clone())
+    }
+
+    /// What is measured, in a line.
+    pub(crate) fn title(&self) -> anyhow::Result<String> {
+        let names: Vec<String> = self.names()?.iter().map(ToString::to_string).collect();
+        Ok(format!("pktgen {}", names.join(" > ")))
     }
 
     /// Which port sends to which.

@@ -23,6 +23,7 @@ mod receiver;
 mod replay;
 mod report;
 mod rfc2544;
+mod screen;
 mod sender;
 mod sequence;
 mod signature;
@@ -44,6 +45,7 @@ use bench::PortBench;
 use cli::{Arguments, Command};
 use replay::Recording;
 use report::Report;
+use screen::Screen;
 use size::{FCS, LONGEST};
 use trial::{Bench, Outcome, Progress};
 
@@ -60,6 +62,9 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     arguments.check()?;
+    if arguments.screen {
+        screen::check()?;
+    }
     let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
     let (outcome, skipped) = measure(arguments, &mut live)?;
     live.end();
@@ -75,11 +80,18 @@ fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u
     let recording = arguments.pcap.as_ref().map(read).transpose()?;
     let plan = arguments.plan()?;
     let mut bench = PortBench::launch(&arguments.ports, &arguments.names()?, arguments.ways()?, live)?;
-    let mut tell = each_second(live);
+    let mut tell: Box<dyn FnMut(&Progress)> = if arguments.screen {
+        let mut screen = Screen::start(arguments.title()?, bench.interrupt())?;
+        Box::new(move |progress| screen.show(progress))
+    } else {
+        Box::new(each_second(live))
+    };
     let mut outcome = match &recording {
         None => bench.run(&plan, &mut tell)?,
         Some(recording) => bench.replay(recording, (rate, end), &mut tell)?,
     };
+    // Gives the terminal back.
+    drop(tell);
     outcome.problems.extend(bench.stop());
     Ok((outcome, recording.map_or(0, |recording| recording.skipped)))
 }

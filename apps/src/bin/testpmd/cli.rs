@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use gannet_apps::launch::PortOptions;
+use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
 
 use crate::engine::EngineName;
@@ -48,6 +49,9 @@ pub(crate) struct Arguments {
     /// Print the rates of all streams every so many seconds while forwarding.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) stats_period: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) monitor: MonitorOptions,
 
     /// Print the answer of each command as one JSON object in a line.
     #[arg(long)]

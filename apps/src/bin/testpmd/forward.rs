@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use gannet_apps::cores;
+use gannet_apps::monitor::CoreMeter;
 
 use crate::engine::{Engine, Stream, drops};
 
@@ -41,21 +42,22 @@ pub(crate) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Deals the lanes out to `cores`, and starts a thread on each that has any.
+    /// Deals the lanes out to cores, whose meters are given with them, and starts a thread on each that has any.
     ///
     /// # Errors
     /// The system has no thread left. The queues that were handed over are closed then.
-    pub(crate) fn start(lanes: Vec<Lane>, cores: &[usize]) -> anyhow::Result<Forwarding> {
+    pub(crate) fn start(lanes: Vec<Lane>, cores: Vec<(usize, CoreMeter)>) -> anyhow::Result<Forwarding> {
         let mut hands: Vec<Vec<Lane>> = cores.iter().map(|_| Vec::new()).collect();
         for (lane, hand) in lanes.into_iter().zip((0..cores.len()).cycle()) {
             hands[hand].push(lane);
         }
         let mut forwarding = Forwarding { orders: Arc::default(), workers: Vec::new() };
-        for (&core, lanes) in cores.iter().zip(hands).filter(|(_, lanes)| !lanes.is_empty()) {
+        for ((core, meter), lanes) in cores.into_iter().zip(hands).filter(|(_, lanes)| !lanes.is_empty()) {
             let orders = forwarding.orders.clone();
             // The name by which a pool knows who has a buffer.
             let worker = thread::Builder::new().name(format!("core {core}"));
-            let worker = worker.spawn(move || poll(lanes, core, &orders)).context("starting a thread to forward on")?;
+            let worker =
+                worker.spawn(move || poll(lanes, core, meter, &orders)).context("starting a thread to forward on")?;
             forwarding.workers.push(worker);
         }
         Ok(forwarding)
@@ -81,7 +83,7 @@ impl Drop for Forwarding {
 }
 
 /// Forwards until told to stop, then gets the last packets out.
-fn poll(mut lanes: Vec<Lane>, core: usize, orders: &Orders) -> Vec<Stream> {
+fn poll(mut lanes: Vec<Lane>, core: usize, mut meter: CoreMeter, orders: &Orders) -> Vec<Stream> {
     if let Err(why) = cores::pin(core) {
         tracing::warn!("{why:#}");
     }
@@ -96,6 +98,7 @@ fn poll(mut lanes: Vec<Lane>, core: usize, orders: &Orders) -> Vec<Stream> {
             obeyed = orders;
         }
         let moved: usize = lanes.iter_mut().map(|lane| lane.engine.turn(&mut lane.stream)).sum();
+        meter.round(moved);
         if moved > 0 {
             idle = 0;
         } else {

@@ -34,7 +34,7 @@ enum Slot {
 }
 
 /// A word of a pattern.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Term {
     /// Any of these words, separated by `|`.
     Words(&'static str),
@@ -198,7 +198,7 @@ pub(crate) fn parse_mac(text: &str) -> Result<MacAddress, String> {
     let mut mac = MacAddress::default();
     let mut parts = text.split(':');
     for byte in &mut mac {
-        let part = parts.next().filter(|part| part.len() == 2);
+        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()));
         *byte = part
             .and_then(|part| u8::from_str_radix(part, 16).ok())
             .ok_or("an Ethernet address such as 02:00:00:00:00:01 is expected")?;
@@ -270,8 +270,9 @@ fn complaint(table: &'static [Command], words: &[&str], vocabulary: Vocabulary) 
         return format!("{line}: nothing is expected after \"{before}\"");
     }
     // A value that is wrong has a reason of its own.
-    if let [only @ Term::Value(..)] = next[..]
-        && let Err(why) = only.check(word, vocabulary)
+    if let [first @ Term::Value(..), others @ ..] = next.as_slice()
+        && others.iter().all(|other| other == first)
+        && let Err(why) = first.check(word, vocabulary)
     {
         return format!("{line}: {word}: {why}");
     }

@@ -54,7 +54,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let is_prompt = given.is_none() && stdin().is_terminal() && stdout().is_terminal();
-    let mut session = Session::open(&arguments.names()?, &arguments.ports)?;
+    let mut session = Session::open(&arguments.names()?, &arguments.ports, &arguments.monitor)?;
     session.engine = arguments.engine;
     let mut terminal = None;
     let lines = match given {
@@ -70,6 +70,9 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !is_prompt {
         let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
         session.announce = Box::new(move |text| live.event(text));
+    }
+    if let Some(address) = session.metrics_address() {
+        (session.announce)(&format!("metrics at http://{address}/metrics"));
     }
     let on_error = match () {
         () if is_prompt => OnError::Tell,

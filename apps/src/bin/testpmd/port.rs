@@ -48,9 +48,11 @@ impl Port {
         number: usize,
         name: String,
         config: PortConfig,
-        running: Running,
+        mut running: Running,
         queues: Queues,
     ) -> anyhow::Result<Port> {
+        // It has been waited for.
+        running.link_change();
         let info = running.control().with_context(|| format!("port {number} has left"))?.info().clone();
         Ok(Port {
             number,

@@ -62,7 +62,8 @@ impl Script {
     pub(crate) fn run(mut self) -> ExitCode {
         while !self.ends && !self.session.quits {
             match self.lines.next(TICK) {
-                _ if self.is_interrupted() => break,
+                // A line that has been typed is not lost: the command that it interrupts says so.
+                input if self.is_interrupted() && (self.on_error != OnError::Tell || input.is_none()) => break,
                 None => {}
                 Some(Input::Line(line)) => {
                     self.line(&line);
@@ -144,7 +145,11 @@ impl Script {
 
     /// The rates of all streams since the last time, now and then.
     fn print_rates(&mut self) {
-        let Some(period) = self.period.filter(|_| self.session.is_forwarding()) else { return };
+        let Some(period) = self.period else { return };
+        if !self.session.is_forwarding() {
+            self.printed = (Instant::now(), Vec::new());
+            return;
+        }
         let elapsed = self.printed.0.elapsed();
         if elapsed < period {
             return;

@@ -1,5 +1,6 @@
 //! Everything that commands act on: ports, their pool, the engine and its settings, forwarding.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,8 +9,10 @@ use anyhow::{Context, bail, ensure};
 use gannet::{Burst, Link, Pool, Queues, RxInterrupts};
 use gannet_apps::cores;
 use gannet_apps::launch::{self, Launched, Plan, PortOptions};
+use gannet_apps::monitor::{Monitor, MonitorOptions};
 use gannet_apps::port_name::PortName;
 use gannet_apps::ports::Hold;
+use gannet_apps::running::Running;
 use gannet_sim::x82599;
 
 use crate::engine::{self, Counters, EngineName, Route, Settings, Stream, drops};
@@ -19,6 +22,8 @@ use crate::port::Port;
 
 /// How often the ports are looked after: links, cards that leave, counters that must not overflow.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Buffers of a port for queues and rings that are made larger at the prompt: four queues with rings of 1024 both ways, without pressure.
+const ROOM_TO_GROW: u32 = 4 * 2 * 1024 * 10 / 9;
 /// Step of a wait for something.
 const STEP: Duration = Duration::from_millis(2);
 /// Quiet time after which all that peers have sent has arrived.
@@ -45,6 +50,7 @@ pub(crate) struct Session {
     pub(crate) announce: Box<dyn FnMut(&str)>,
     forwarding: Option<Active>,
     cards: x82599::Engine,
+    monitor: Monitor,
     looked: Instant,
 }
 
@@ -75,7 +81,11 @@ impl Session {
     ///
     /// # Errors
     /// Whatever cannot be had.
-    pub(crate) fn open(names: &[PortName], options: &PortOptions) -> anyhow::Result<Session> {
+    pub(crate) fn open(
+        names: &[PortName],
+        options: &PortOptions,
+        telemetry: &MonitorOptions,
+    ) -> anyhow::Result<Session> {
         options.check()?;
         ensure!(names.len() <= MAX_PORTS, "{} --port given: {MAX_PORTS} are possible", names.len());
         drops::register();
@@ -88,10 +98,11 @@ impl Session {
                 there
             }
         };
-        // Room for rings and queues that are made larger at the prompt.
-        let held = 3 * (options.demand(names.len(), 0) / 2);
+        let held = ROOM_TO_GROW * names.len() as u32;
         let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
         let Launched { pool, running, queues, engine: cards, interrupted } = launch::launch(names, &plan)?;
+        let mut monitor = Monitor::start("testpmd", telemetry)?;
+        running.iter().for_each(|port| monitor.add_port(port));
         let config = options.config(&pool);
         let started = names.iter().zip(running).zip(queues).enumerate();
         let ports = started
@@ -112,6 +123,7 @@ impl Session {
             announce: Box::new(|_| ()),
             forwarding: None,
             cards,
+            monitor,
             looked: Instant::now(),
         })
     }
@@ -189,7 +201,8 @@ impl Session {
             .into_iter()
             .map(|stream| Lane { engine: engine::make(self.engine, &self.settings, &stream), stream })
             .collect();
-        let forwarding = Forwarding::start(lanes, &self.cores)?;
+        let cores = self.cores.iter().map(|&core| (core, self.monitor.add_core(core))).collect();
+        let forwarding = Forwarding::start(lanes, cores)?;
         self.ports.iter().for_each(|port| port.hold(Hold::Off));
         self.forwarding = Some(Active { forwarding, streams: streams_seen, since: Instant::now() });
         Ok(())
@@ -283,9 +296,10 @@ impl Session {
         for number in 0..self.ports.len() {
             let port = &mut self.ports[number];
             port.note_faults();
-            let Some(running) = port.running_mut() else { continue };
             // Or the card's counters overflow.
-            running.count();
+            port.running_mut().into_iter().for_each(Running::count);
+            self.monitor.look_at_port(number, port.running());
+            let Some(running) = port.running_mut() else { continue };
             if let Some(link) = running.link_change() {
                 let text = match link {
                     Link::Up { mbps } => format!("port {number}: link up, {mbps} Mb/s"),
@@ -307,6 +321,23 @@ impl Session {
         let text = format!("port {number}: {reason}: given up, the others go on");
         (self.announce)(&text);
         self.problems.push(text);
+    }
+
+    /// Starts a port that is stopped.
+    ///
+    /// # Errors
+    /// See [`Port::start`].
+    pub(crate) fn start_port(&mut self, number: usize) -> anyhow::Result<()> {
+        self.ports[number].start()?;
+        if let Some(running) = self.ports[number].running() {
+            self.monitor.renew_port(number, running);
+        }
+        Ok(())
+    }
+
+    /// Where metrics are served.
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.monitor.metrics_address()
     }
 
     /// Stops everything. Returns what went wrong while the program ran.

@@ -1,6 +1,11 @@
-//! Filters against frames whose headers are known, and texts that are none. apps/tests/dumpcap compares with tcpdump.
+//! Filters against frames whose headers are known, and texts that are none. Real traffic is compared with tcpdump's verdicts.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use etherparse::PacketBuilder;
+use pcap_file::pcap::PcapReader;
 
 use super::*;
 
@@ -156,4 +161,95 @@ fn what_is_wrong_is_said_and_where() {
     assert!(Filter::parse(&deep).expect_err("too deep").why.contains("nested too deeply"));
     let shown = Filter::parse("tcp prot 80").unwrap_err().to_string();
     assert!(shown.ends_with("\n    tcp prot 80\n        ^"), "{shown}");
+}
+
+/// A capture with a bit of everything.
+fn traffic() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/traffic.pcap"))
+}
+
+/// The packets that tcpdump keeps.
+fn kept_by_tcpdump(filter: &str) -> Vec<Vec<u8>> {
+    let mut command = Command::new("tcpdump");
+    let output = command.arg("-r").arg(traffic()).args(["-w", "-", filter]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("rejects all packets") {
+        return Vec::new();
+    }
+    assert!(output.status.success(), "{filter}: {said}");
+    frames(&output.stdout[..])
+}
+
+fn frames(capture: impl std::io::Read) -> Vec<Vec<u8>> {
+    let mut reader = PcapReader::new(capture).unwrap();
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        frames.push(packet.unwrap().data().to_vec());
+    }
+    frames
+}
+
+#[test]
+fn real_traffic_is_judged_as_tcpdump_does() {
+    if Command::new("tcpdump").arg("--version").output().is_err() {
+        // Past the test harness, which keeps what passing tests print.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: tcpdump is not installed\n");
+        return;
+    }
+    let all = frames(File::open(traffic()).unwrap());
+    for text in [
+        "tcp",
+        "udp",
+        "icmp",
+        "icmp6",
+        "arp",
+        "ip",
+        "ip6",
+        "not ip",
+        "port 53",
+        "tcp port 53",
+        "udp port 53 or arp",
+        "port 80 or 53",
+        "src port 80",
+        "tcp dst port 80",
+        "portrange 50-100",
+        "host 198.51.100.1",
+        "src host 198.51.100.1",
+        "dst 198.51.100.1",
+        "net 198.51.100.0/24",
+        "src net 198.51.0.0/16",
+        "net 192.0.0.0/8",
+        "dst net 192.0.0.0/8 and tcp",
+        "net 2001:db8::/32",
+        "host 2001:db8::1",
+        "not net 198.51.100.0/24 and not ip6",
+        "less 60",
+        "greater 200",
+        "less 100 and greater 80",
+        "ether host 02:00:00:00:00:01",
+        "ether src 02:00:00:00:00:01",
+        "ether dst ff:ff:ff:ff:ff:ff",
+        "tcp and not port 80 or icmp",
+        "arp or icmp and less 100",
+        "!(tcp or udp) && ip",
+        "icmp6 or udp and ip6",
+        "tcp or tcp and udp",
+        "not not tcp",
+    ] {
+        // A tag moves what tcpdump looks at behind it, once: with tags and without are two questions.
+        let plain = kept_by_tcpdump(&format!("({text}) and not vlan"));
+        let tagged = kept_by_tcpdump(&format!("vlan and ({text})"));
+        for (expected, question) in [(plain, format!("({text}) and not vlan")), (tagged, format!("({text}) and vlan"))]
+        {
+            let filter = filter(&question);
+            let kept: Vec<_> = all.iter().filter(|frame| filter.matches(frame, frame.len() as u32)).cloned().collect();
+            let differing = kept.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!((kept.len(), differing), (expected.len(), None), "{question}");
+        }
+    }
+    for text in ["vlan", "not vlan"] {
+        let filter = filter(text);
+        let kept = all.iter().filter(|frame| filter.matches(frame, frame.len() as u32)).count();
+        assert_eq!(kept, kept_by_tcpdump(text).len(), "{text}");
+    }
 }

@@ -19,8 +19,13 @@ fn state(seconds: u64) -> State {
         tx_queues: vec![TxQueueState { packets, bytes, ..TxQueueState::default() }; 2],
         ..PortState::default()
     };
-    let core =
-        CoreState { core: 1, busy_ns: seconds * 250_000_000, idle_ns: seconds * 750_000_000, ..CoreState::default() };
+    let core = CoreState {
+        core: 1,
+        busy_ns: seconds * 250_000_000,
+        idle_ns: seconds * 750_000_000,
+        packets: seconds * 6_000_000,
+        ..CoreState::default()
+    };
     let pool =
         PoolState { name: "packets".into(), buffers: 100, out: 95, level: Level::Pressure, ..PoolState::default() };
     let drop =
@@ -67,6 +72,15 @@ fn ports_cores_pools_and_drops_are_drawn_with_their_rates() {
     assert!(line(&screen, "port 1").contains("missed"), "{screen}");
     assert!(line(&screen, "late").contains("5         0"), "{screen}");
     assert!(!screen.contains("no copy"), "what was never dropped is not shown: {screen}");
+}
+
+#[test]
+fn the_guide_shows_this_screen() {
+    let guide = include_str!("../../../../../docs/guide/telemetry.md");
+    let shown = guide.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the screen");
+    let screen = drawn(80, 20, Some(&Rates::between(&state(10), &state(12))), 0);
+    let screen: String = screen.lines().map(|line| format!("{}\n", line.trim_matches('"').trim_end())).collect();
+    assert_eq!(screen, shown, "{screen}");
 }
 
 #[test]

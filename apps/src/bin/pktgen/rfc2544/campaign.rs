@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use gannet_apps::program::Live;
+use gannet_apps::program::{self, Live};
 
 use super::measured::{FrameLoss, Latency, Limit, Measured, SizeMeasured, Throughput};
 use super::search::{Search, Verdict};
@@ -15,6 +15,9 @@ use crate::trial::{Bench, End, Outcome, TrialPlan};
 /// Frames that teach the device where the ports are, before each trial (RFC 2544, section 23), and how fast they go.
 const LEARNING: u64 = 32;
 const LEARNING_PPS: f64 = 1000.0;
+
+/// How often they are sent until one comes back.
+const LESSONS: u32 = 5;
 
 /// A rate counts as offered from this share of it on: pacing is exact to one per cent.
 const OFFERED: f64 = 0.99;
@@ -75,21 +78,30 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
-/// Runs all trials. What was measured before an interruption is kept.
+/// Runs all trials. What was measured before an interruption or a failure is kept.
 ///
 /// # Errors
-/// The traffic does not fit the ports, a port is gone, or nothing comes back at all.
+/// It fails with the first size: the traffic does not fit the ports, a port is gone, or nothing comes back at all.
 pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, live: &mut Live) -> anyhow::Result<Measured> {
     let mut measured = Measured { line_bits: bench.line_rate_bits(), ..Measured::default() };
     for &size in &settings.sizes {
-        let mut campaign = Campaign { settings, bench, live, size, trials: 0, repeated: 0 };
-        match campaign.run() {
+        let mut campaign = Campaign { settings, bench, live, size, trials: 0, repeated: 0, problems: Vec::new() };
+        let result = campaign.run();
+        measured.problems.append(&mut campaign.problems);
+        match result {
             Ok(size) => measured.sizes.push(size),
             Err(Stop::Interrupted) => {
                 measured.interrupted = true;
                 break;
             }
-            Err(Stop::Failed(why)) => return Err(why.context(format!("frames of {size} bytes"))),
+            Err(Stop::Failed(why)) => {
+                let why = why.context(format!("frames of {size} bytes"));
+                if measured.sizes.is_empty() {
+                    return Err(why);
+                }
+                measured.problems.push(program::in_words(&why));
+                break;
+            }
         }
     }
     Ok(measured)
@@ -103,6 +115,7 @@ struct Campaign<'a> {
     size: u16,
     trials: u32,
     repeated: u32,
+    problems: Vec<String>,
 }
 
 impl Campaign<'_> {
@@ -184,13 +197,7 @@ impl Campaign<'_> {
 
     /// One trial, after the frames that the device learns from.
     fn trial(&mut self, percent: f64) -> Result<Outcome, Stop> {
-        let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), "learning")?;
-        if learnt.counts.received == 0 {
-            Err(anyhow!(
-                "none of {} frames came back: is the device there, and does it forward from the first port to the second?",
-                learnt.counts.sent
-            ))?;
-        }
+        self.teach()?;
         self.trials += 1;
         let what = format!("trial {} at {percent:.3} %", self.trials);
         let outcome = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
@@ -198,6 +205,21 @@ impl Campaign<'_> {
         let (size, sent, offered) = (self.size, outcome.counts.sent, percent * outcome.share_of_asked());
         self.live.event(&format!("{size} bytes, {what}: sent {sent} at {offered:.3} %, lost {lost}"));
         Ok(outcome)
+    }
+
+    /// Sends the frames that the device learns from. A busy machine may take long for the first ones.
+    fn teach(&mut self) -> Result<(), Stop> {
+        let mut sent = 0;
+        for _ in 0..LESSONS {
+            let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), "learning")?;
+            if learnt.counts.received > 0 {
+                return Ok(());
+            }
+            sent += learnt.counts.sent;
+        }
+        Err(Stop::Failed(anyhow!(
+            "none of {sent} frames came back: is the device there, and does it forward from the first port to the second?"
+        )))
     }
 
     fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Outcome, Stop> {
@@ -218,6 +240,7 @@ impl Campaign<'_> {
                 ));
             }
         })?;
+        self.problems.extend(outcome.problems.iter().map(|problem| format!("{size} bytes, {what}: {problem}")));
         if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome) }
     }
 }

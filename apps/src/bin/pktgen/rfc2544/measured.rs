@@ -13,6 +13,8 @@ pub(super) struct Measured {
     pub(super) sizes: Vec<SizeMeasured>,
     /// Sizes are missing.
     pub(super) interrupted: bool,
+    /// What went wrong.
+    pub(super) problems: Vec<String>,
 }
 
 /// With frames of one size.

@@ -45,8 +45,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let measured = campaign::run(&settings, &mut bench, &mut live);
     live.end();
     let problems = bench.stop();
-    let (site, conditions) = (Site::here(&arguments.ports.port), Conditions::from(&settings));
-    let report = Report { site, conditions, measured: measured?, problems };
+    let mut measured = measured?;
+    measured.problems.extend(problems);
+    let site = Site::here(&arguments.ports.port);
+    let report = Report { site, conditions: Conditions::from(&settings), measured };
     program::print(&if arguments.json { report.json() } else { report.text() });
     if let Some(folder) = &arguments.output {
         report.write(folder)?;

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::measured::{Latency, Measured};
+use super::measured::{Latency, Measured, SizeMeasured};
 
 const PIXELS: (u32, u32) = (820, 460);
 const FONT: &str = "sans-serif";
@@ -24,7 +24,7 @@ struct Line {
 
 /// Frames a second over their size: what the link carries, and what was measured (RFC 2544, section 26.1).
 pub(super) fn throughput(measured: &Measured) -> anyhow::Result<String> {
-    let points = |value: fn(&super::measured::SizeMeasured) -> f64| {
+    let points = |value: fn(&SizeMeasured) -> f64| {
         measured.sizes.iter().map(|size| (f64::from(size.size), value(size))).collect()
     };
     let lines = [

@@ -19,8 +19,6 @@ pub(super) struct Report {
     pub(super) conditions: Conditions,
     #[serde(flatten)]
     pub(super) measured: Measured,
-    /// What went wrong with the ports.
-    pub(super) problems: Vec<String>,
 }
 
 /// How it was measured.
@@ -53,7 +51,7 @@ impl Report {
     /// Whether every size was measured and has a throughput, and nothing went wrong.
     pub(super) fn is_complete(&self) -> bool {
         !self.measured.interrupted
-            && self.problems.is_empty()
+            && self.measured.problems.is_empty()
             && self.measured.sizes.iter().all(|size| size.throughput.pps > 0.0)
     }
 
@@ -74,7 +72,7 @@ impl Report {
         if self.measured.interrupted {
             text += "interrupted: sizes are missing\n";
         }
-        for problem in &self.problems {
+        for problem in &self.measured.problems {
             let _ = writeln!(text, "problem: {problem}");
         }
         text
@@ -127,7 +125,7 @@ impl Report {
         if self.measured.interrupted {
             text += "- **interrupted**: sizes are missing\n";
         }
-        for problem in &self.problems {
+        for problem in &self.measured.problems {
             let _ = writeln!(text, "- **problem**: {problem}");
         }
         text
@@ -280,7 +278,6 @@ mod tests {
             site: Site { ports, ..Site::here(&[]) },
             conditions: Conditions::from(&settings),
             measured: run(&settings, &mut Device::new(3e6)),
-            problems: Vec::new(),
         }
     }
 

@@ -198,7 +198,32 @@ fn frame_loss_goes_down_in_tenths_until_nothing_is_lost_twice() {
 #[test]
 fn a_device_that_is_not_there_is_an_error() {
     let failed = campaign::run(&settings(), &mut Device::new(0.0), &mut Live::new(Show::Nothing)).unwrap_err();
-    assert!(format!("{failed:#}").contains("none of 32 frames came back"), "{failed:#}");
+    assert!(format!("{failed:#}").contains("none of 160 frames came back"), "{failed:#}");
+}
+
+#[test]
+fn a_device_that_goes_away_leaves_what_was_measured() {
+    struct Leaving(Device);
+    impl Bench for Leaving {
+        fn run(&mut self, plan: &TrialPlan, watch: &mut dyn FnMut(&Progress)) -> anyhow::Result<Outcome> {
+            if self.0.trials >= 2 {
+                self.0.forwards_pps = 0.0;
+            }
+            let mut outcome = self.0.run(plan, watch)?;
+            outcome.problems.extend((self.0.trials > 1).then(|| "the link went down".to_owned()));
+            Ok(outcome)
+        }
+
+        fn line_rate_bits(&self) -> u64 {
+            LINE
+        }
+    }
+    let mut bench = Leaving(Device::new(1e9));
+    let measured = campaign::run(&settings(), &mut bench, &mut Live::new(Show::Nothing)).expect("one size");
+    assert_eq!((measured.interrupted, measured.sizes.len()), (false, 1));
+    let [.., down, gone] = &measured.problems[..] else { panic!("{measured:?}") };
+    assert!(down.contains("the link went down") && down.starts_with("1518 bytes"), "{measured:?}");
+    assert!(gone.contains("none of 160 frames came back"), "{measured:?}");
 }
 
 #[test]

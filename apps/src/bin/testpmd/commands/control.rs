@@ -33,11 +33,11 @@ pub(super) fn with_ports(
     session: &mut Session,
     arguments: &Arguments,
     done: &str,
-    mut work: impl FnMut(&mut Port) -> anyhow::Result<()>,
+    mut work: impl FnMut(&mut Session, usize) -> anyhow::Result<()>,
 ) -> anyhow::Result<Answer> {
     let ports = arguments.ports(session.vocabulary());
     for &port in &ports {
-        work(&mut session.ports[port])?;
+        work(session, port)?;
     }
     let numbers: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let plural = if ports.len() == 1 { "" } else { "s" };
@@ -46,12 +46,20 @@ pub(super) fn with_ports(
 
 pub(super) fn start_port(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     ensure!(!session.is_forwarding(), "forwarding goes on: stop it first");
-    with_ports(session, arguments, "started", Port::start)
+    let all = arguments.word("PORTS") == "all";
+    with_ports(session, arguments, "started", |session, port| {
+        // All of them are to run: some may do so already.
+        if all && session.ports[port].running().is_some() { Ok(()) } else { session.start_port(port) }
+    })
 }
 
 pub(super) fn stop_port(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     ensure!(!session.is_forwarding(), "forwarding goes on: stop it first");
-    with_ports(session, arguments, "stopped", Port::stop)
+    let all = arguments.word("PORTS") == "all";
+    with_ports(session, arguments, "stopped", |session, port| {
+        let port = &mut session.ports[port];
+        if all && port.check_stopped().is_ok() { Ok(()) } else { port.stop() }
+    })
 }
 
 pub(super) fn clear_stats(session: &mut Session, _: &Arguments) -> anyhow::Result<Answer> {

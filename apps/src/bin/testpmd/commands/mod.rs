@@ -85,8 +85,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     command("help", "all commands", help::all),
     command("help COMMAND...", "those that begin like this", help::some),
-    command("quit", "stop everything and leave (also exit)", control::quit),
-    command("exit", "stop everything and leave", control::quit),
+    command("quit", "stop everything and leave", control::quit),
+    command("exit", "the same", control::quit),
 ];
 
 /// What a script waited for did not come: the script is right, the traffic is not.

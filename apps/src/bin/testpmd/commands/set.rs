@@ -7,7 +7,6 @@ use gannet_mempool::registry;
 use super::control::with_ports;
 use crate::answer::Answer;
 use crate::grammar::{self, Arguments};
-use crate::port::Port;
 use crate::session::Session;
 
 /// What is told of something that running engines do not see.
@@ -50,7 +49,8 @@ fn filter(
     done: &str,
     change: impl Fn(&mut Filter) -> anyhow::Result<()>,
 ) -> anyhow::Result<Answer> {
-    with_ports(session, arguments, done, |port| {
+    with_ports(session, arguments, done, |session, port| {
+        let port = &mut session.ports[port];
         let mut filter = port.config.filter.clone();
         change(&mut filter)?;
         port.set_filter(filter)
@@ -112,8 +112,8 @@ pub(super) fn mac_filter(session: &mut Session, arguments: &Arguments) -> anyhow
 
 pub(super) fn peer(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     let address = mac(arguments)?;
-    with_ports(session, arguments, &format!("peer {}", arguments.word("MAC")), |port| {
-        port.peer = address;
+    with_ports(session, arguments, &format!("peer {}", arguments.word("MAC")), |session, port| {
+        session.ports[port].peer = address;
         Ok(())
     })
 }
@@ -129,7 +129,8 @@ fn configure(
     for port in arguments.ports(session.vocabulary()) {
         session.ports[port].check_stopped()?;
     }
-    with_ports(session, arguments, done, |port: &mut Port| {
+    with_ports(session, arguments, done, |session, port| {
+        let port = &mut session.ports[port];
         let mut config = port.config.clone();
         change(&mut config);
         port.configure(config)

@@ -145,7 +145,7 @@ const ALL: [Setting; 14] = [
     Setting {
         name: "noisy.buffer",
         unit: "packets",
-        description: "packets that noisy holds back, first in first out",
+        description: "packets that noisy holds back, first in first out (fewer than the pool has)",
         value: Value::Number(|all| &mut all.buffer, 0..=1 << 20),
     },
     Setting {
@@ -158,7 +158,7 @@ const ALL: [Setting; 14] = [
         name: "noisy.memory_kib",
         unit: "KiB",
         description: "memory that noisy reads and writes in for each packet",
-        value: Value::Number(|all| &mut all.memory_kib, 0..=1 << 20),
+        value: Value::Number(|all| &mut all.memory_kib, 0..=1 << 18),
     },
     Setting {
         name: "noisy.reads",

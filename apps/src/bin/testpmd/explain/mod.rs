@@ -19,8 +19,8 @@ use crate::answer::Answer;
 use crate::counts::Counts;
 use crate::session::Session;
 
-/// Time between two looks at what ought to move: many times what a card needs to send a full ring.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// Time between two looks at what ought to move: far more than a card needs to send a full ring, and a core to be scheduled.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Something that keeps packets from coming through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,0 +1,96 @@
+//! What cannot be: said with what would be right, and exit status 2.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::thread;
+
+use super::host::Host;
+use super::{Outcome, Place};
+
+#[track_caller]
+fn assert_refused(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
+    for part in parts {
+        assert!(outcome.stderr.contains(part), "no {part:?} in: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense() {
+    let place = Place::new();
+    for (arguments, parts) in [
+        (&[][..], &["--write"][..]),
+        (&["-w", "x", "-f", "tcp prot 80"], &["\"and\" or \"or\" is expected", "    tcp prot 80\n        ^"]),
+        (&["-w", "x", "-s", "0"], &["--snaplen"]),
+        (&["-w", "x", "-c", "0"], &["--count"]),
+        (&["-w", "x", "--files", "2"], &["--file-size"]),
+        (&["-w", "x", "--duration", "-1"], &["above 0"]),
+        (&["-w", "x", "--direction", "up"], &["rx, tx, both"]),
+        (&["-w", "-", "--file-size", "1"], &["standard output is one file"]),
+    ] {
+        assert_refused(&place.run(arguments), parts);
+    }
+}
+
+#[test]
+fn programs_that_are_not_there() {
+    let place = Place::new();
+    assert_refused(&place.run(&["-w", "x"]), &["no program is running"]);
+    let outcome = place.run(&["--list"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.contains("no program is running"), "{outcome:?}");
+    let stale = place.file("gannet/l2fwd-1.sock");
+    drop(UnixListener::bind(&stale).unwrap());
+    assert!(stale.exists());
+    assert_refused(&place.run(&["-w", "x", stale.to_str().unwrap()]), &["the program has ended"]);
+    assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["no program is running"]);
+    assert!(!stale.exists(), "what a killed program has left is removed");
+    let host = Host::new(&place);
+    assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["l2fwd is not running", "host 1"]);
+    assert_refused(&place.run(&["-w", "x", "/no/such.sock"]), &["there is no such socket"]);
+    assert_refused(&place.run(&["-w", "x", "-i", "2"]), &["no port 2", "0 (sim:ixgbe#0), 1 (sim:ixgbe#1)"]);
+    host.end();
+}
+
+#[test]
+fn sockets_of_others() {
+    let place = Place::new();
+    let socket = place.file("other.sock");
+    for (answer, part) in [
+        (&b"220 mail ready\n"[..], "is no control socket of Gannet's"),
+        (b"{\"error\":\"unknown\"}\n", "the program answers: unknown"),
+        (b"", "closed the connection"),
+        (b"{\"capture\":[]}\nthese are not the frames that it looks for", "makes no sense"),
+    ] {
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+            (&stream).write_all(answer).unwrap();
+        });
+        let file = place.file("x.pcapng");
+        let outcome = place.run(&["-w", file.to_str().unwrap(), socket.to_str().unwrap()]);
+        server.join().unwrap();
+        assert!(matches!(outcome.status, Some(1 | 2)), "{outcome:?}");
+        assert!(outcome.stderr.contains(part) || outcome.stdout.contains(part), "no {part:?}: {outcome:?}");
+        std::fs::remove_file(&socket).unwrap();
+    }
+}
+
+#[test]
+fn programs_and_ports_are_listed() {
+    let place = Place::new();
+    let host = Host::new(&place);
+    let outcome = place.run(&["--list"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let port_1 = outcome.stdout.lines().nth(2).unwrap_or_default();
+    for part in ["host", "sim:ixgbe#1", "02:00:00:00:00:01", "82599"] {
+        assert!(port_1.contains(part), "{outcome:?}");
+    }
+    let socket = host.socket.to_str().unwrap();
+    let outcome = place.run(&["--list", "--json", socket]);
+    let list: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!((&list[0]["program"], &list[0]["socket"]), (&"host".into(), &socket.into()), "{list}");
+    assert_eq!(list[0]["ports"][1]["name"], "sim:ixgbe#1");
+    host.end();
+}

@@ -1,0 +1,244 @@
+//! The example programs from end to end: command line in, exit status and output out.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// All of them.
+pub(crate) const EXAMPLES: [&str; 5] = ["hello_port", "echo", "l3fwd", "http", "reflect"];
+
+/// Far more than any run takes, on any machine: a program that hangs fails its test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An example. They are built here: `cargo test` does so only if it is not told what to test.
+pub(crate) fn example(name: &str, arguments: &[&str]) -> Command {
+    static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    let mut command = Command::new(&BUILT.get_or_init(build)[name]);
+    command.args(arguments);
+    command
+}
+
+/// Builds the examples, with the whole workspace's choice of features, as for this test. Returns where they are.
+fn build() -> HashMap<String, PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--workspace", "--quiet", "--message-format=json-render-diagnostics"]);
+    EXAMPLES.iter().for_each(|name| {
+        cargo.args(["--example", name]);
+    });
+    let Output { status, stdout, .. } = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
+    assert!(status.success(), "the examples cannot be built");
+    let messages = stdout.lines().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
+    let found = messages.filter_map(|message| {
+        let name = message.pointer("/target/name")?.as_str()?;
+        Some((name.to_owned(), message.get("executable")?.as_str()?.into()))
+    });
+    found.collect()
+}
+
+/// What has become of a run.
+pub(crate) struct Outcome {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Runs to the end, within bounds. A panic fails the test, whatever the exit status.
+    pub(crate) fn of(command: &mut Command) -> Outcome {
+        let mut command = assert_cmd::Command::from_std(std::mem::replace(command, Command::new("")));
+        let output = command.timeout(PATIENCE).output().expect("the program starts");
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        let outcome =
+            Outcome { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+        outcome
+    }
+}
+
+/// Runs an example that is to do what it should.
+#[track_caller]
+pub(crate) fn runs(name: &str, arguments: &[&str]) -> Outcome {
+    let outcome = Outcome::of(&mut example(name, arguments));
+    assert_eq!(outcome.status, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
+/// Checks that a run is refused and says these things.
+#[track_caller]
+fn refuses(name: &str, arguments: &[&str], said: &[&str]) {
+    let Outcome { status, stdout, stderr } = Outcome::of(&mut example(name, arguments));
+    assert_eq!((status, stdout.as_str()), (Some(2), ""), "{stderr}");
+    for part in said {
+        assert!(stderr.contains(part), "no {part:?} in: {stderr}");
+    }
+}
+
+/// A number behind a word in a line.
+#[track_caller]
+fn number(text: &str, line: &str, word: usize) -> u64 {
+    let found = text.lines().find(|candidate| candidate.starts_with(line)).unwrap_or_else(|| panic!("{line}: {text}"));
+    let number = found[line.len()..].split_whitespace().nth(word).and_then(|word| word.parse().ok());
+    number.unwrap_or_else(|| panic!("{found}"))
+}
+
+#[test]
+fn hello_port_tells_of_what_arrives() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/traffic.pcap");
+    let port = format!("sim:ixgbe,peer=pcap:{capture}");
+    let Outcome { stdout, .. } = runs("hello_port", &["--port", &port, "--count", "339", "--duration", "30"]);
+    assert_eq!(stdout.matches("\nframe ").count(), 339, "{stdout}");
+    for part in ["Intel 82599", "driver ixgbe", "up, 10000 Mb/s", "TCP", "UDP", "ICMP", "not IP", "fe80::"] {
+        assert!(stdout.contains(part), "no {part:?} in: {stdout}");
+    }
+    assert_eq!(
+        (number(&stdout, "received", 0), number(&stdout, "missed", 0), number(&stdout, "buffers", 0)),
+        (339, 0, 0)
+    );
+}
+
+#[test]
+fn echo_sends_back_what_it_gets() {
+    let folder = tempfile::tempdir().expect("a folder for captures");
+    let sent = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/traffic.pcap");
+    let back = folder.path().join("back.pcap");
+    let port = format!("sim:ixgbe,peer=pcap:{sent},record={}", back.display());
+    let Outcome { stdout, .. } = runs("echo", &["--port", &port, "--duration", "3"]);
+    assert_eq!(number(&stdout, "echoed", 0), 339);
+    let frames = |path: &std::path::Path| {
+        let file = std::fs::File::open(path).expect("a capture");
+        let mut reader = pcap_file::pcap::PcapReader::new(file).expect("a capture");
+        let mut frames = Vec::new();
+        while let Some(packet) = reader.next_packet() {
+            frames.push(packet.expect("a frame").data().to_vec());
+        }
+        frames
+    };
+    // With the addresses swapped, and short ones padded.
+    let expected = frames(sent.as_ref()).into_iter().map(|mut frame| {
+        frame[..12].rotate_left(6);
+        frame.resize(frame.len().max(60), 0);
+        frame
+    });
+    assert!(expected.eq(frames(&back)), "not what was sent");
+}
+
+#[test]
+fn l3fwd_routes_and_tells_why_it_drops() {
+    let (one, other) = ("sim:ixgbe,peer=gen,count=1000", "sim:ixgbe,peer=gen,count=500");
+    let ports = ["--port", one, "--port", other, "--duration", "3"];
+    let Outcome { stdout, .. } = runs("l3fwd", &[&ports[..], &["--route", "198.19.0.0/32=1"]].concat());
+    assert_eq!([number(&stdout, "0 ", 0), number(&stdout, "0 ", 1)], [1000, 0], "{stdout}");
+    assert_eq!([number(&stdout, "1 ", 0), number(&stdout, "1 ", 1)], [500, 1000], "{stdout}");
+    assert_eq!(number(&stdout, "l3fwd.no_route", 0), 500, "{stdout}");
+    assert_eq!(number(&stdout, "buffers", 0), 0, "{stdout}");
+}
+
+#[test]
+fn http_fetches_its_own_pages() {
+    let Outcome { stdout, .. } = runs("http", &[]);
+    for part in ["GET / ", "received", "GET /large HTTP/1.1", "200 OK, 100000 bytes", "404 Not Found, 14 bytes"] {
+        assert!(stdout.contains(part), "no {part:?} in: {stdout}");
+    }
+    assert_eq!(number(&stdout, "buffers", 0), 0, "{stdout}");
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_in_words() {
+    for name in ["hello_port", "echo", "l3fwd", "http"] {
+        refuses(name, &["--port", "eth0"], &["\"eth0\" is no port", "sim:ixgbe,peer=gen"]);
+        refuses(
+            name,
+            &["--port", "sim:ixgbe,peer=pcap:/nowhere.pcap", "--route", "::/0=0"]
+                [..if name == "l3fwd" { 4 } else { 2 }],
+            &["/nowhere.pcap"],
+        );
+        refuses(name, &["--burst", "0"], &[name, "--burst 0: 1 to 256"]);
+        refuses(name, &["--set", "pool.cash=1"], &["pool.cash"]);
+        refuses(name, &["--nonsense"], &["--nonsense"]);
+        refuses(name, &["--ring", "64", "--buffers", "1"], &["--buffers"]);
+    }
+    let sink = "sim:ixgbe,peer=sink";
+    for name in ["hello_port", "echo", "http"] {
+        refuses(name, &["--port", sink, "--port", sink], &["2 --port given"]);
+    }
+    refuses("l3fwd", &["--port", sink], &["no --route given"]);
+    refuses("l3fwd", &["--port", sink, "--route", "::/0=1"], &["--route ::/0=1: the last port is 0"]);
+    refuses("l3fwd", &["--route", "nowhere=0"], &["\"nowhere\" is no prefix", "198.51.100.0/24"]);
+    refuses("http", &["--port", sink, "--address", "198.51.100.1"], &["198.51.100.1/24"]);
+    refuses("http", &["--port", sink, "--address", "224.0.0.1/24"], &["198.51.100.1/24"]);
+    refuses("http", &["--port", sink, "--listen", "0"], &["--listen"]);
+    refuses("http", &["--port", sink, "--queues", "2"], &["--queues 2: the server has one"]);
+    refuses("http", &["--port", sink, "--buffer-size", "1024"], &["--buffer-size 1024"]);
+}
+
+#[test]
+fn help_has_examples_and_port_names() {
+    for name in ["hello_port", "echo", "l3fwd", "http"] {
+        let Outcome { stdout, .. } = runs(name, &["--help"]);
+        for part in ["Usage: ", "--port <NAME>", "Port names:", "Examples:", &format!("  {name} --port ")] {
+            assert!(stdout.contains(part), "{name}: no {part:?} in: {stdout}");
+        }
+    }
+}
+
+#[test]
+fn nobody_who_reads_and_no_room_are_no_reason_to_panic() {
+    for (name, arguments) in [("hello_port", &[][..]), ("echo", &["--duration", "1"]), ("http", &[])] {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("the kernel has it");
+        let mut command = example(name, arguments);
+        let output = command.stdout(full).stderr(Stdio::piped()).output().expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !stderr.contains("panicked"), "{name}: {stderr}");
+
+        let mut command = example(name, arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop((child.stdout.take(), child.stderr.take()));
+        // A panic would be 101.
+        assert_eq!(child.wait().expect("a child").code(), Some(0), "{name}");
+    }
+}
+
+/// A program that does not outlive its test.
+struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn ctrl_c_ends_them_with_all_buffers_home() {
+    let gen_port = "sim:ixgbe,peer=gen,rate=1000";
+    for (name, arguments, sign) in [
+        ("echo", &["--port", gen_port][..], "Mpps"),
+        ("l3fwd", &["--port", gen_port, "--route", "0.0.0.0/0=0"], "Mpps"),
+        ("http", &["--port", "sim:ixgbe,peer=sink"], "until Ctrl-C"),
+    ] {
+        let mut command = example(name, arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut program = Background(child);
+        let mut lines = BufReader::new(program.0.stderr.take().expect("a pipe")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line.contains(sign))), "{name} does not begin");
+        kill(Pid::from_raw(program.0.id() as i32), Signal::SIGINT).expect("the program is there");
+        let start = Instant::now();
+        while program.0.try_wait().expect("a child").is_none() {
+            assert!(start.elapsed() < PATIENCE, "{name} does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+        let text = std::io::read_to_string(program.0.stdout.take().expect("a pipe")).expect("text");
+        assert_eq!(number(&text, "buffers", 0), 0, "{name}: {text}");
+        assert_eq!(program.0.wait().expect("a child").code(), Some(0), "{name}: {text}");
+    }
+}

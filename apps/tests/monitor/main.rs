@@ -1,0 +1,158 @@
+//! What a running program tells of itself, from end to end: its control socket, its metrics, and nictop, on l2fwd with software cards.
+//!
+//! Sockets are in folders of each test's own, so that tests see no other programs. No test asserts a speed.
+
+#![forbid(unsafe_code)]
+
+mod control;
+mod dashboard;
+mod exposition;
+mod guide;
+mod metrics;
+mod nictop;
+mod refusals;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use gannet_apps::monitor::client;
+use gannet_apps::monitor::state::State;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Far more than anything takes, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is sent into port 0 of [`Program::start`].
+const FRAMES: u64 = 3000;
+
+/// Waits until there is something.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A folder for control sockets, in which a test's programs meet.
+fn runtime() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// A program of Gannet's whose control sockets are in `runtime`.
+fn command(program: &str, runtime: &Path) -> Command {
+    let path = match program {
+        "l2fwd" => env!("CARGO_BIN_EXE_l2fwd"),
+        "nictop" => env!("CARGO_BIN_EXE_nictop"),
+        _ => panic!("no program {program}"),
+    };
+    let mut command = Command::new(path);
+    command.env("XDG_RUNTIME_DIR", runtime).stdin(Stdio::null());
+    command
+}
+
+/// A program that runs until it is told to end.
+struct Program {
+    child: Child,
+    /// Its control socket.
+    path: PathBuf,
+}
+
+impl Program {
+    /// l2fwd, after [`FRAMES`] frames have come in at its port 0. At its port 1 a frame comes in now and then, so it goes on.
+    fn start(runtime: &Path, arguments: &[&str]) -> Program {
+        let mut command = command("l2fwd", runtime);
+        command.args(["--port", &format!("sim:ixgbe,peer=gen,count={FRAMES}"), "--port", "sim:ixgbe,peer=gen,rate=10"]);
+        let child = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("l2fwd starts");
+        let path = match arguments.iter().position(|argument| *argument == "--control") {
+            Some(at) => PathBuf::from(arguments[at + 1]),
+            None => runtime.join(format!("gannet/l2fwd-{}.sock", child.id())),
+        };
+        let program = Program { child, path };
+        wait_for("frames at port 0", || {
+            let state = client::state(&program.path).ok()?;
+            let port = state.ports.first()?;
+            (port.rx_queues[0].packets == FRAMES && port.counted_by_card.rx_packets == FRAMES).then_some(())
+        });
+        program
+    }
+
+    fn state(&self) -> State {
+        client::state(&self.path).expect("the program answers")
+    }
+
+    /// Where it serves metrics.
+    fn metrics(&self) -> SocketAddr {
+        self.state().metrics.expect("it serves metrics")
+    }
+
+    fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("it is still there");
+    }
+
+    /// Ends it with a signal.
+    fn end(mut self, signal: Signal) -> ExitStatus {
+        self.send(signal);
+        wait_for("its end", || self.child.try_wait().expect("it can be waited for"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the program answers to a line.
+fn ask(path: &Path, line: &[u8]) -> String {
+    let mut stream = UnixStream::connect(path).expect("the control socket");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(line).expect("sending");
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).expect("an answer");
+    answer
+}
+
+/// An answer to an HTTP request.
+struct Response {
+    head: String,
+    body: String,
+}
+
+/// Sends a request such as "GET /metrics".
+fn http(address: SocketAddr, request: &str) -> Response {
+    let mut stream = TcpStream::connect(address).expect("the metrics' address");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    write!(stream, "{request} HTTP/1.1\r\nHost: gannet\r\nConnection: close\r\n\r\n").expect("sending");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    Response { head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
+/// Runs a program to its end, and returns its exit code and what it has printed. A panic fails the test.
+fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("its end");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    (status.code(), stdout, stderr)
+}
+
+/// Says why a test is skipped, past the test harness, which keeps what passing tests print.
+fn skip(reason: &str) {
+    // Nobody may listen.
+    let _ = writeln!(std::io::stderr(), "skipped {}: {reason}", std::thread::current().name().unwrap_or_default());
+}
