@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn busy_and_idle_rounds_share_the_time_as_they_last() {
         // Of ten rounds one is busy and as long as the other nine together, also when that comes as regularly as here.
-        let mixed = |round: u64| if round % 10 == 0 { (900, 32) } else { (100, 0) };
+        let mixed = |round: u64| if round.is_multiple_of(10) { (900, 32) } else { (100, 0) };
         let part = busy_part((0..200_000).map(mixed));
         assert!((0.47..0.53).contains(&part), "{part}");
         assert_eq!(busy_part((0..200_000).map(|_| (500, 1))), 1.0);
@@ -194,7 +194,7 @@ mod tests {
         // Half of the time is taken by another program, in few long pieces.
         let interrupted = |round: u64| match round % 5_000 {
             0 => (1_000_000, 32),
-            round if round % 10 == 0 => (900, 32),
+            round if round.is_multiple_of(10) => (900, 32),
             _ => (100, 0),
         };
         let part = busy_part((0..200_000).map(interrupted));
