@@ -35,7 +35,7 @@ fn unknown_ports() {
     assert_ports_refused(&["dpdk:0", GENERATOR], &["dpdk:0", "unknown kind", "sim"]);
     assert_ports_refused(&["eth0", GENERATOR], &["eth0", "sim:ixgbe,peer=gen"]);
     assert_ports_refused(&["sim:e1000,peer=gen", GENERATOR], &["e1000", "there is: ixgbe"]);
-    assert_ports_refused(&["sim:ixgbe,peer=fax", GENERATOR], &["fax", "gen, pcap, tap, link, echo, sink"]);
+    assert_ports_refused(&["sim:ixgbe,peer=fax", GENERATOR], &["fax", "gen, pcap, tap, link, wire, echo, sink"]);
     assert_ports_refused(&["sim:ixgbe", GENERATOR], &["no other end", "peer=gen"]);
 }
 
