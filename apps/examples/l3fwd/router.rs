@@ -70,6 +70,9 @@ struct Hop {
 }
 
 /// A table of routes.
+///
+/// The look-up is the dearest part of routing a packet (`benches/l3fwd.rs`): the trie has a node for each five bits of the prefix, so a /24 takes
+/// five accesses to memory and a /64 thirteen, however many routes there are. Tables that take one or two (DIR-24-8) fill tens of MiB.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
     ipv4: PrefixMap<Ipv4Net, Hop>,

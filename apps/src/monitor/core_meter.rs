@@ -86,8 +86,10 @@ impl CoreMeter {
         let divided = clock.raw();
         // xorshift takes any seed but 0.
         let random = divided as u32 | 1;
-        let none = Rounds::default();
-        CoreMeter { counters, clock, countdown: 1, began: None, busy: none, idle: none, divided, random }
+        // Another thread may have counted here before.
+        let from = |counter: &AtomicU64| Rounds { before: counter.load(Ordering::Relaxed), ..Rounds::default() };
+        let (busy, idle) = (from(&counters.busy_rounds), from(&counters.idle_rounds));
+        CoreMeter { counters, clock, countdown: 1, began: None, busy, idle, divided, random }
     }
 
     /// A round of the polling loop ends, in which so many packets were received or sent.
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn busy_and_idle_rounds_share_the_time_as_they_last() {
         // Of ten rounds one is busy and as long as the other nine together, also when that comes as regularly as here.
-        let mixed = |round: u64| if round % 10 == 0 { (900, 32) } else { (100, 0) };
+        let mixed = |round: u64| if round.is_multiple_of(10) { (900, 32) } else { (100, 0) };
         let part = busy_part((0..200_000).map(mixed));
         assert!((0.47..0.53).contains(&part), "{part}");
         assert_eq!(busy_part((0..200_000).map(|_| (500, 1))), 1.0);
@@ -192,7 +194,7 @@ mod tests {
         // Half of the time is taken by another program, in few long pieces.
         let interrupted = |round: u64| match round % 5_000 {
             0 => (1_000_000, 32),
-            round if round % 10 == 0 => (900, 32),
+            round if round.is_multiple_of(10) => (900, 32),
             _ => (100, 0),
         };
         let part = busy_part((0..200_000).map(interrupted));

@@ -1,6 +1,7 @@
 //! Metrics over HTTP: `GET /metrics`, in the text format of OpenMetrics.
 
 use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -33,10 +34,10 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// # Errors
 /// An address that is in use, is not this machine's, or needs privileges.
 pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let mends = |why: &std::io::Error| match why.kind() {
-        std::io::ErrorKind::AddrInUse => ": another program listens there, give another port",
-        std::io::ErrorKind::AddrNotAvailable => ": it is no address of this machine, as 127.0.0.1 and 0.0.0.0 are",
-        std::io::ErrorKind::PermissionDenied => ": ports below 1024 need root, give a higher one",
+    let mends = |why: &io::Error| match why.kind() {
+        ErrorKind::AddrInUse => ": another program listens there, give another port",
+        ErrorKind::AddrNotAvailable => ": it is no address of this machine, as 127.0.0.1 and 0.0.0.0 are",
+        ErrorKind::PermissionDenied => ": ports below 1024 need root, give a higher one",
         _ => "",
     };
     TcpListener::bind(address).map_err(|why| {
@@ -126,7 +127,7 @@ fn respond(request: &Request<Incoming>, families: &Families) -> Response<Full<By
         },
         (_, "/metrics") => {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n");
-            response.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             response
         }
         _ => plain(StatusCode::NOT_FOUND, "the metrics are at /metrics\n"),
@@ -136,6 +137,6 @@ fn respond(request: &Request<Incoming>, families: &Families) -> Response<Full<By
 fn respond_with(status: StatusCode, content: &'static str, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content));
     response
 }

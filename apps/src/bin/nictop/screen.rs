@@ -5,10 +5,10 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, TableState};
+use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, TableState, Wrap};
 
 use crate::lines::{flow, level, link, title};
-use crate::rates::{CoreRates, DropRate, PoolFill, PortRates, Rates};
+use crate::rates::{CoreRates, DropRate, Flow, PoolFill, PortRates, Rates};
 
 /// The least that everything can be read in.
 const WIDTH: u16 = 80;
@@ -27,7 +27,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, rates: Option<&Rates>, selected: usize
             "nictop needs {WIDTH} columns and {HEIGHT} lines: this terminal has {} and {}",
             area.width, area.height
         );
-        frame.render_widget(Paragraph::new(text).wrap(ratatui::widgets::Wrap { trim: true }), area);
+        frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return;
     }
     let Some(rates) = rates else {
@@ -130,9 +130,7 @@ fn draw_pools(frame: &mut Frame<'_>, area: Rect, pools: &[PoolFill]) {
 }
 
 fn draw_queues(frame: &mut Frame<'_>, area: Rect, port: &PortRates) {
-    let mpps = |queues: &[crate::rates::Flow], at: usize| {
-        queues.get(at).map(|queue| flow(queue)[0].clone()).unwrap_or_default()
-    };
+    let mpps = |queues: &[Flow], at: usize| queues.get(at).map(|queue| flow(queue)[0].clone()).unwrap_or_default();
     let row = |at: usize| {
         Row::new([Cell::new(at.to_string()), right(mpps(&port.rx_queues, at)), right(mpps(&port.tx_queues, at))])
     };

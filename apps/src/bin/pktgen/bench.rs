@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use gannet::{Link, MacAddress, Pool, Queues, RxInterrupts};
 use gannet_apps::cores;
 use gannet_apps::launch::{self, Launched, Plan, PortOptions, launch};
+use gannet_apps::monitor::{CoreMeter, Monitor};
 use gannet_apps::port_name::PortName;
 use gannet_apps::ports::Hold;
 use gannet_apps::program::Live;
@@ -42,6 +43,7 @@ pub(crate) struct PortBench {
     queues: Vec<Queues>,
     engine: Engine,
     interrupted: Arc<AtomicBool>,
+    monitor: Monitor,
     ways: Vec<Way>,
     /// One for all, or one to send and one to receive.
     cores: Vec<usize>,
@@ -78,6 +80,7 @@ impl PortBench {
     /// # Errors
     /// Ports or cores that cannot be had, or a link that does not come up.
     pub(crate) fn launch(
+        mut monitor: Monitor,
         options: &PortOptions,
         names: &[PortName],
         ways: Vec<Way>,
@@ -97,6 +100,7 @@ impl PortBench {
         for port in &running {
             port.hold(Hold::Off);
             wait_for_link(port)?;
+            monitor.add_port(port);
         }
         Ok(PortBench {
             pool,
@@ -104,6 +108,7 @@ impl PortBench {
             queues,
             engine,
             interrupted,
+            monitor,
             ways,
             cores,
             burst: options.burst,
@@ -180,9 +185,11 @@ impl PortBench {
         let mut samples = Samples::new();
         let lanes = Lanes { pool: &self.pool, ways: &self.ways, cores: &self.cores, burst: self.burst };
         let workers = lanes.deal_out(&mut self.queues, content, course, (line, &gauges, &mut samples));
+        let meters = self.cores.iter().map(|&core| self.monitor.add_core(core)).collect();
         let orders = Orders::default();
         let mut supervisor = Supervisor {
             running: &mut self.running,
+            monitor: &mut self.monitor,
             interrupted: &self.interrupted,
             gauges: &gauges,
             orders: &orders,
@@ -190,7 +197,7 @@ impl PortBench {
             settle: course.settle,
             problems: Vec::new(),
         };
-        let measured = run(workers, &self.clock, &mut supervisor, watch)?;
+        let measured = run(workers, meters, &self.clock, &mut supervisor, watch)?;
         let Supervisor { samples, problems, .. } = supervisor;
         let asked = course.rate.pps(line, course.mean_wire_bytes).map(|pps| pps * self.ways.len() as f64);
         let asked =
@@ -286,6 +293,7 @@ impl<'a> Lanes<'a> {
 /// Runs the workers, a thread each, until the supervisor is content.
 fn run(
     workers: Vec<Worker<'_>>,
+    meters: Vec<CoreMeter>,
     clock: &Clock,
     supervisor: &mut Supervisor<'_>,
     watch: &mut dyn FnMut(&Progress),
@@ -293,10 +301,10 @@ fn run(
     let orders = supervisor.orders;
     thread::scope(|scope| {
         let mut threads = Vec::new();
-        for worker in workers {
+        for (worker, meter) in workers.into_iter().zip(meters) {
             // The name by which a pool knows who has a buffer.
             let thread = thread::Builder::new().name(format!("core {}", worker.core));
-            match thread.spawn_scoped(scope, move || worker.run(clock, orders)) {
+            match thread.spawn_scoped(scope, move || worker.run(clock, orders, meter)) {
                 Ok(thread) => threads.push(thread),
                 Err(why) => {
                     orders.set(Stage::End);

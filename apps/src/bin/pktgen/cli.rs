@@ -9,6 +9,7 @@ use anyhow::{bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use gannet::MacAddress;
 use gannet_apps::launch::PortOptions;
+use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
 
 use crate::bench::Way;
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) ports: PortOptions,
+
+    #[command(flatten)]
+    pub(crate) monitor: MonitorOptions,
 
     /// Bytes of each frame, FCS included: a number, a range that is gone through (64-1518), or imix (7 of 64, 4 of 594, 1 of 1518).
     #[arg(long, value_name = "BYTES", default_value = "64")]

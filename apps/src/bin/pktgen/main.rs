@@ -39,6 +39,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use gannet_apps::monitor::Monitor;
 use gannet_apps::program::{self, Live, Show};
 
 use bench::PortBench;
@@ -79,7 +80,11 @@ fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u
     let read = |file: &PathBuf| Recording::read(file, timing, (LONGEST - FCS).min(arguments.ports.buffer_size).into());
     let recording = arguments.pcap.as_ref().map(read).transpose()?;
     let plan = arguments.plan()?;
-    let mut bench = PortBench::launch(&arguments.ports, &arguments.names()?, arguments.ways()?, live)?;
+    let monitor = Monitor::start("pktgen", &arguments.monitor)?;
+    if let Some(address) = monitor.metrics_address() {
+        live.event(&format!("metrics at http://{address}/metrics"));
+    }
+    let mut bench = PortBench::launch(monitor, &arguments.ports, &arguments.names()?, arguments.ways()?, live)?;
     let mut tell: Box<dyn FnMut(&Progress)> = if arguments.screen {
         let mut screen = Screen::start(arguments.title()?, bench.interrupt())?;
         Box::new(move |progress| screen.show(progress))

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gannet::Link;
+use gannet_apps::monitor::Monitor;
 use gannet_apps::running::Running;
 use hdrhistogram::Histogram;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -26,6 +27,7 @@ const QUIET_AND_COMPLETE: Duration = Duration::from_millis(20);
 /// Looks after a trial.
 pub(crate) struct Supervisor<'a> {
     pub(crate) running: &'a mut [Running],
+    pub(crate) monitor: &'a mut Monitor,
     pub(crate) interrupted: &'a AtomicBool,
     pub(crate) gauges: &'a [Arc<Gauge>],
     pub(crate) orders: &'a Orders,
@@ -110,6 +112,7 @@ impl Supervisor<'_> {
             thread::sleep(TICK);
             let (now, sums) = (Instant::now(), self.sums());
             self.look_after_ports();
+            self.monitor.refresh(self.running);
             if self.interrupted.load(Ordering::Relaxed) {
                 self.orders.set(Stage::Receive);
             }

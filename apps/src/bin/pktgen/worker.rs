@@ -1,6 +1,7 @@
 //! What a core does in a trial: polls its senders and receivers until it is over.
 
 use gannet_apps::cores;
+use gannet_apps::monitor::CoreMeter;
 use gannet_sim::Clock;
 use hdrhistogram::Histogram;
 
@@ -29,7 +30,7 @@ pub(crate) struct Measured {
 
 impl Worker<'_> {
     /// Polls until told to end.
-    pub(crate) fn run(mut self, clock: &Clock, orders: &Orders) -> Measured {
+    pub(crate) fn run(mut self, clock: &Clock, orders: &Orders, mut meter: CoreMeter) -> Measured {
         if let Err(why) = cores::pin(self.core) {
             tracing::warn!("{why:#}");
         }
@@ -41,7 +42,9 @@ impl Worker<'_> {
             if stage == Stage::End {
                 return self.into_result();
             }
-            if self.round(clock, stage) > 0 {
+            let moved = self.round(clock, stage);
+            meter.round(moved);
+            if moved > 0 {
                 idle = 0;
                 continue;
             }

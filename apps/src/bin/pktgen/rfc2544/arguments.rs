@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 use gannet_apps::launch::PortOptions;
+use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name;
 
 use super::campaign::{Settings, Test};
@@ -23,6 +24,9 @@ const MAX_RETRIES: u32 = 100;
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) ports: PortOptions,
+
+    #[command(flatten)]
+    pub(crate) monitor: MonitorOptions,
 
     /// Sizes of frames in bytes, FCS included.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size, default_value = "64,128,256,512,1024,1280,1518")]

@@ -121,7 +121,7 @@ struct Campaign<'a> {
 impl Campaign<'_> {
     fn run(&mut self) -> Result<SizeMeasured, Stop> {
         let throughput = self.throughput()?;
-        let carried = throughput.asked_percent;
+        let carried = throughput.percent;
         let wanted = |test| self.settings.tests.contains(&test);
         let (latency, frame_loss) = (wanted(Test::Latency), wanted(Test::FrameLoss));
         let latency = if latency && carried > 0.0 { Some(self.latency(carried)?) } else { None };
@@ -143,14 +143,16 @@ impl Campaign<'_> {
         while let Some(percent) = search.next() {
             let (outcome, verdict) = self.repeat(percent)?;
             search.record(verdict);
-            match verdict {
-                Verdict::Carried => {
-                    let limit = found.limit;
-                    found = Throughput { asked_percent: percent, limit, ..Throughput::of(&outcome, percent) };
-                }
-                Verdict::Lost => found.limit = Limit::Loss,
-                Verdict::NotOffered(_) => found.limit = Limit::Offer,
+            let limit = match verdict {
+                Verdict::Carried => found.limit,
+                Verdict::Lost(_) => Limit::Loss,
+                Verdict::NotOffered(_) => Limit::Offer,
+            };
+            let trial = Throughput::of(&outcome, percent);
+            if !matches!(verdict, Verdict::Lost(_)) && trial.percent > found.percent {
+                found = trial;
             }
+            found.limit = limit;
         }
         self.live.event(&format!(
             "{} bytes: throughput {:.0} frames/s, {:.3} % of the link, after {} trials",
@@ -252,11 +254,11 @@ pub(super) fn lost_share(outcome: &Outcome) -> f64 {
 }
 
 fn judge(outcome: &Outcome, percent: f64, accepted_loss: f64) -> Verdict {
-    // First, because it says more: what was lost was lost at the rate that was offered.
-    if outcome.counts.sent == 0 || outcome.share_of_asked() < OFFERED {
-        Verdict::NotOffered(percent * outcome.share_of_asked())
-    } else if lost_share(outcome) > accepted_loss {
-        Verdict::Lost
+    let offered = percent * outcome.share_of_asked();
+    if lost_share(outcome) > accepted_loss {
+        Verdict::Lost(offered)
+    } else if outcome.counts.sent == 0 || outcome.share_of_asked() < OFFERED {
+        Verdict::NotOffered(offered)
     } else {
         Verdict::Carried
     }

@@ -43,8 +43,6 @@ pub(super) struct Throughput {
     pub(super) bits_per_second: f64,
     /// The same in per cent of the link's speed.
     pub(super) percent: f64,
-    /// As it was asked for.
-    pub(super) asked_percent: f64,
     pub(super) sent: u64,
     pub(super) lost: u64,
     pub(super) limit: Limit,
@@ -107,7 +105,6 @@ impl Throughput {
             pps: outcome.pps(),
             bits_per_second: outcome.bits_per_second(),
             percent: percent * outcome.share_of_asked(),
-            asked_percent: percent,
             sent: outcome.counts.sent,
             lost: outcome.counts.lost + outcome.counts.corrupted,
             limit: Limit::default(),

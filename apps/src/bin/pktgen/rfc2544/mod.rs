@@ -17,6 +17,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use gannet_apps::monitor::Monitor;
 use gannet_apps::program::{self, Live, Show};
 
 pub(crate) use arguments::Arguments;
@@ -41,7 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
     // The first port sends, the second receives.
     let ways = vec![Way { from: 0, to: 1 }];
-    let mut bench = PortBench::launch(&arguments.ports, &arguments.ports.port, ways, &mut live)?;
+    let monitor = Monitor::start("pktgen", &arguments.monitor)?;
+    let mut bench = PortBench::launch(monitor, &arguments.ports, &arguments.ports.port, ways, &mut live)?;
     let measured = campaign::run(&settings, &mut bench, &mut live);
     live.end();
     let problems = bench.stop();

@@ -225,8 +225,8 @@ impl Report {
 
 /// What the column "limited by" says.
 const LIMITS: &str = "\
-*Limited by* says what stopped the search: *loss*, frames that did not arrive; *offered load*, a rate that the generator could not send,
-because it was too slow or because the device held it up by flow control; *highest rate*, nothing.
+*Limited by* says what stopped the search: *loss*, frames that did not arrive; *offered load*, no more could be sent, because the
+generator was too slow or because the device held it up by flow control; *highest rate*, nothing.
 ";
 
 /// A table: cells by row.

@@ -10,9 +10,9 @@ const FLOOR: f64 = 0.001;
 pub(super) enum Verdict {
     /// The device carried it.
     Carried,
-    /// Frames were lost.
-    Lost,
-    /// The generator could not offer the rate, but only this one: it was too slow, or held up (flow control).
+    /// Frames were lost, at this rate: the one that was really sent.
+    Lost(f64),
+    /// The device carried what it was sent, but the generator sent at this rate only: it was too slow, or held up (flow control).
     NotOffered(f64),
 }
 
@@ -43,9 +43,12 @@ impl Search {
         let Some(rate) = self.next else { return };
         match verdict {
             Verdict::Carried => self.carried = rate,
-            Verdict::Lost => self.failed = rate,
-            // A little more than was offered may be possible another time.
-            Verdict::NotOffered(offered) => self.failed = rate.min(offered * (1.0 + self.resolution)).max(self.carried),
+            Verdict::Lost(offered) => self.failed = rate.min(offered).max(self.carried),
+            // That was carried; a little more may be possible another time.
+            Verdict::NotOffered(offered) => {
+                self.carried = self.carried.max(rate.min(offered));
+                self.failed = rate.min(offered * (1.0 + self.resolution)).max(self.carried);
+            }
         }
         let close = self.failed - self.carried <= self.resolution * self.failed;
         self.next = (!close && self.failed > FLOOR).then_some((self.carried + self.failed) / 2.0);
@@ -73,7 +76,7 @@ mod tests {
     }
 
     fn carries(limit: f64) -> impl FnMut(f64) -> Verdict {
-        move |rate| if rate <= limit { Verdict::Carried } else { Verdict::Lost }
+        move |rate| if rate <= limit { Verdict::Carried } else { Verdict::Lost(rate) }
     }
 
     #[test]
@@ -88,11 +91,16 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_generator_shortens_the_search() {
-        // It offers 2 % at most, and the device carries that.
-        let device = |rate: f64| if rate <= 2.0 { Verdict::Carried } else { Verdict::NotOffered(2.0) };
+    fn what_a_slow_generator_can_offer_is_the_throughput() {
+        assert_eq!(search(100.0, 0.01, |_| Verdict::NotOffered(2.0)), (2.0, vec![100.0]));
+    }
+
+    #[test]
+    fn what_was_lost_was_lost_at_the_rate_that_was_sent() {
+        // The generator sends 10 % at most, and the device carries 4 %.
+        let device = |rate: f64| if rate <= 4.0 { Verdict::Carried } else { Verdict::Lost(rate.min(10.0)) };
         let (found, tried) = search(100.0, 0.01, device);
-        assert!((1.98..=2.0).contains(&found) && tried.len() < 10, "{found}: {tried:?}");
+        assert!((3.96..=4.0).contains(&found) && tried[1] == 5.0, "{found}: {tried:?}");
     }
 
     proptest! {
@@ -114,8 +122,8 @@ mod tests {
                 at += 1;
                 match kind {
                     0 => { carried.push(rate); Verdict::Carried }
-                    1 => Verdict::Lost,
-                    _ => Verdict::NotOffered(offered),
+                    1 => Verdict::Lost(offered),
+                    _ => { carried.push(rate.min(offered)); Verdict::NotOffered(offered) }
                 }
             });
             prop_assert!(carried.contains(&found), "{} was never carried", found);
