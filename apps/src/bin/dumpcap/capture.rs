@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use gannet_apps::capture::CaptureRequest;
 use gannet_apps::capture::frame::Frame;
+use gannet_apps::capture::{CaptureRequest, CapturedPort};
 use gannet_apps::monitor;
 use gannet_apps::program::{self, Live, Show, in_words};
 
@@ -20,8 +20,8 @@ const FILTERED: u32 = 256;
 /// How often progress is shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
-/// Longest wait for what the program still has when the capture is to end.
-const FINISH_PATIENCE: Duration = Duration::from_secs(5);
+/// Turns without a frame after which no more is waited for when the capture is to end: five seconds.
+const FINISH_TURNS: u32 = 100;
 
 /// A capture that is being written.
 struct Capture<'a> {
@@ -31,6 +31,7 @@ struct Capture<'a> {
     ordered: Ordered,
     /// Packets written.
     written: u64,
+    problems: Vec<String>,
 }
 
 /// Captures what the arguments ask for.
@@ -42,14 +43,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let mut session = Session::begin(&path, request)?;
     let started = Instant::now();
     let output = Output::create(arguments, session.ports.clone())?;
-    let count = |port: &gannet_apps::capture::CapturedPort| PortCounts {
-        number: port.number,
-        name: port.name.clone(),
-        ..PortCounts::default()
-    };
+    let count =
+        |port: &CapturedPort| PortCounts { number: port.number, name: port.name.clone(), ..PortCounts::default() };
     let counts = session.ports.iter().map(count).collect();
-    let mut capture = Capture { arguments, output, counts, ordered: Ordered::default(), written: 0 };
-    let mut problems = Vec::new();
+    let mut capture =
+        Capture { arguments, output, counts, ordered: Ordered::default(), written: 0, problems: Vec::new() };
     let ended = capture
         .follow(&mut session, started, &interrupted)
         .and_then(|ended| capture.finish().map(|()| ended))
@@ -57,11 +55,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Report> {
             if output::is_closed_pipe(&why) {
                 return Ended::Reader;
             }
-            problems.push(in_words(&why));
+            capture.problems.push(in_words(&why));
             Ended::Failed
         });
     let files = capture.output.files().map(Into::into).collect();
-    Ok(Report { ports: capture.counts, files, time: started.elapsed(), ended, problems })
+    Ok(Report { ports: capture.counts, files, time: started.elapsed(), ended, problems: capture.problems })
 }
 
 impl Capture<'_> {
@@ -70,26 +68,35 @@ impl Capture<'_> {
         let json = self.arguments.json;
         let mut live = Live::new(if json { Show::Nothing } else { Show::Progress });
         let mut shown = started;
-        // Why it is to end, and since when.
-        let mut ending: Option<(Ended, Instant)> = None;
+        let mut ending = None;
+        let mut quiet_turns = 0;
         let ended = loop {
             match session.next()? {
-                Event::Frame(frame, bytes) => self.take(frame, bytes)?,
-                Event::Nothing => {}
-                Event::End => break ending.map_or(Ended::Program, |(why, _)| why),
+                Event::End => break ending.unwrap_or(Ended::Program),
+                Event::Nothing => quiet_turns += 1,
+                Event::Frame(frame, bytes) => {
+                    quiet_turns = 0;
+                    self.take(frame, bytes)?;
+                    // Once a round is often enough for all else.
+                    if !matches!(frame, Frame::Round { .. }) {
+                        continue;
+                    }
+                }
             }
-            if self.arguments.count.is_some_and(|count| self.written >= count) {
+            if self.has_enough() {
                 break Ended::Count;
             }
             if ending.is_none() {
-                ending = self.why_end(started, interrupted).map(|why| (why, Instant::now()));
+                ending = self.why_end(started, interrupted);
                 if ending.is_some() {
+                    quiet_turns = 0;
                     session.finish()?;
                 }
             }
-            if let Some((why, since)) = ending
-                && since.elapsed() >= FINISH_PATIENCE
+            if let Some(why) = ending
+                && quiet_turns >= FINISH_TURNS
             {
+                self.problems.push("the program does not send the last packets: is it stopped?".into());
                 break why;
             }
             if shown.elapsed() >= SHOW_EVERY {
@@ -99,6 +106,10 @@ impl Capture<'_> {
         };
         live.end();
         Ok(ended)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.arguments.count.is_some_and(|count| self.written >= count)
     }
 
     fn why_end(&self, started: Instant, interrupted: &AtomicBool) -> Option<Ended> {
@@ -139,7 +150,7 @@ impl Capture<'_> {
 
     /// Writes a packet, unless there are enough.
     fn write(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
-        if self.arguments.count.is_some_and(|count| self.written >= count) {
+        if self.has_enough() {
             return Ok(());
         }
         self.output.write(packet, &self.counts)?;
