@@ -105,6 +105,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let frames = send(&template, &memory, &pool, token, &mut queues[0].tx[0], &interrupted);
     let seconds = start.elapsed().as_secs_f64();
+    let memory_frames = memory.len().div_ceil(PIECE);
     let (pending, copied) = (completion.pending(), completion.copied());
     program::print(&format!("file     {}, {} bytes\n", path.display(), memory.len()));
     program::print(&format!("sent     {frames} frames in {seconds:.3} s\n"));
@@ -117,7 +118,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     problems.iter().for_each(|problem| tracing::error!("{problem}"));
     let census = pool.census();
     program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
-    Ok(if problems.is_empty() && pending == 0 && census.out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let all = frames == memory_frames && pending == 0;
+    Ok(if problems.is_empty() && all && census.out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Sends all of `memory`, and waits until the card is done with it. Returns how many frames the card was given.
@@ -131,7 +133,7 @@ fn send(
 ) -> usize {
     let mut burst = Burst::new(template.arguments.ports.burst);
     let (mut at, mut frames, mut progress) = (0, 0, Instant::now());
-    while at < memory.len() || !burst.is_empty() || tx.stats().in_ring > 0 {
+    while (at < memory.len() || !burst.is_empty() || tx.stats().in_ring > 0) && !interrupted.load(Ordering::Relaxed) {
         while at < memory.len() && burst.room() > 0 {
             let length = PIECE.min(memory.len() - at);
             // Refused while all buffers are with the card.
@@ -144,7 +146,7 @@ fn send(
         frames += sent;
         if sent > 0 {
             progress = Instant::now();
-        } else if progress.elapsed() > PATIENCE || interrupted.load(Ordering::Relaxed) {
+        } else if progress.elapsed() > PATIENCE {
             break;
         } else {
             // With few cores the software card needs this one.

@@ -21,6 +21,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time;
 
 use anyhow::Context;
 use clap::Parser;
@@ -85,8 +86,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             None
         }
     };
+    let mut counted = time::Instant::now();
     while !interrupted.load(Ordering::Relaxed) {
         let now = Instant::now();
+        if counted.elapsed() >= COUNT_EVERY {
+            counted = time::Instant::now();
+            running.iter_mut().for_each(Running::count);
+        }
         host.poll(now);
         server.poll(&mut host.sockets, now, &mut |path| pages::page(path, &mut running[0], &pool));
         if let Some((host, client)) = &mut visitor {
@@ -112,6 +118,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
     Ok(if failed || census.out > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
+
+/// How often the cards' counters are read, before they overflow.
+const COUNT_EVERY: time::Duration = time::Duration::from_secs(1);
 
 /// A host on this port.
 fn new_host(port: &Running, mut queues: Queues, pool: &Pool, addresses: &[IpCidr]) -> anyhow::Result<Host> {

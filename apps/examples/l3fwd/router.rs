@@ -158,13 +158,17 @@ impl Router {
         if first >> 4 != 4 || !is_right || total < length || total > available {
             return Err(&BAD_HEADER);
         }
+        let source = Ipv4Addr::from([header[12], header[13], header[14], header[15]]);
         let destination = Ipv4Addr::from([header[16], header[17], header[18], header[19]]);
-        if destination.is_multicast()
-            || destination.is_loopback()
-            || destination.is_link_local()
-            || destination.is_broadcast()
-            || destination.is_unspecified()
-        {
+        // RFC 1812 5.3.7.
+        let stays = |address: Ipv4Addr| {
+            address.is_multicast()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_broadcast()
+                || address.is_unspecified()
+        };
+        if stays(source) || stays(destination) {
             return Err(&MARTIAN);
         }
         if header[8] <= 1 {
@@ -189,9 +193,14 @@ impl Router {
             Ipv6Addr::from(bytes)
         };
         let (source, destination) = (address(8), address(24));
-        // RFC 4291 2.5.2, 2.5.3, 2.5.6.
-        let stays = |address: Ipv6Addr| address.is_loopback() || address.is_unicast_link_local();
-        if stays(source) || stays(destination) || destination.is_multicast() || destination.is_unspecified() {
+        // RFC 4291 2.5.2, 2.5.3, 2.5.6, 2.7. (Multicast routing is not for this router.)
+        let stays = |address: Ipv6Addr| {
+            address.is_loopback()
+                || address.is_unicast_link_local()
+                || address.is_multicast()
+                || address.is_unspecified()
+        };
+        if stays(source) || stays(destination) {
             return Err(&MARTIAN);
         }
         if header[7] <= 1 {

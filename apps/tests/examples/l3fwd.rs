@@ -247,6 +247,12 @@ fn what_is_no_packet_for_a_router_is_dropped() {
     let mut from_link = packet.clone();
     from_link[22..24].copy_from_slice(&[0xFE, 0x80]);
     assert_dropped(&router, &from_link, &MARTIAN);
+    let mut from_nowhere = packet.clone();
+    from_nowhere[22..38].fill(0);
+    assert_dropped(&router, &from_nowhere, &MARTIAN);
+    let mut from_a_group = packet;
+    from_a_group[22] = 0xFF;
+    assert_dropped(&router, &from_a_group, &MARTIAN);
 }
 
 #[test]

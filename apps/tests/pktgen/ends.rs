@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gannet_apps::monitor::client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -94,22 +95,24 @@ fn a_full_disk_behind_its_output_is_survived() {
 
 #[test]
 fn a_run_that_is_interrupted_counts_what_was_sent() {
-    let mut program = Program::start(&["--rate", "1kpps", "--count", "1000000", "--json"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let control = folder.path().join("control.sock");
+    let path = control.to_str().expect("a path of letters");
+    let mut program = Program::start(&["--rate", "1kpps", "--count", "1000000", "--json", "--control", path]);
     let stderr = program.0.stderr.take().expect("a pipe");
     let listener = thread::spawn(move || BufReader::new(stderr).lines().for_each(drop));
-    thread::sleep(Duration::from_millis(500));
-    kill(Pid::from_raw(program.0.id() as i32), Signal::SIGTERM).expect("the program runs");
-    match program.status() {
-        Some(0 | 1) => {
-            let mut text = String::new();
-            program.0.stdout.take().expect("a pipe").read_to_string(&mut text).expect("output is UTF-8");
-            let report = Report::parse(&text);
-            assert!(report.0["interrupted"] == true, "{report:?}");
-            assert_eq!(report.count("sent"), report.count("received"), "{report:?}");
-        }
-        // So early, on a slow machine, that it had not begun, or nobody caught the signal yet.
-        Some(2) | None => {}
-        other => panic!("{other:?}"),
+    let start = Instant::now();
+    while !client::state(&control).is_ok_and(|state| state.cores.iter().any(|core| core.packets > 0)) {
+        assert!(start.elapsed() < PATIENCE, "it does not begin to send");
+        thread::sleep(Duration::from_millis(20));
     }
+    kill(Pid::from_raw(program.0.id() as i32), Signal::SIGTERM).expect("the program runs");
+    assert!(matches!(program.status(), Some(0 | 1)), "1 if the rate was not reached");
+    let mut text = String::new();
+    program.0.stdout.take().expect("a pipe").read_to_string(&mut text).expect("output is UTF-8");
+    let report = Report::parse(&text);
+    assert!(report.0["interrupted"] == true, "{report:?}");
+    assert!(report.count("sent") > 0, "{report:?}");
+    assert_eq!(report.count("sent"), report.count("received"), "{report:?}");
     listener.join().expect("a thread that reads lines");
 }

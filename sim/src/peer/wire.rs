@@ -8,12 +8,14 @@
 mod place;
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use self::place::{Listener, Seal, Start, meet};
@@ -69,6 +71,14 @@ impl Wire {
                 }
                 Err(why) => tracing::debug!("wire {}: {why}", self.place.display()),
             },
+            // Held, it reads nothing, and what the other end has left in the socket would hide that it has gone.
+            End::Plugged { stream, .. } if self.stats.stop.load(Ordering::Relaxed) && is_closed(stream) => {
+                let unread = std::iter::repeat_with(|| recv(stream.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT));
+                // (ECONNRESET: see below.)
+                let frames = unread.take_while(|read| matches!(read, Ok(1..) | Err(Errno::ECONNRESET)));
+                add(&self.stats.dropped, frames.filter(Result::is_ok).count() as u64);
+                self.end = End::Loose;
+            }
             End::Plugged { stream, .. } => {
                 // Nothing is read when the other end is closed and all its frames have been taken. (ECONNRESET is no end: it is told once,
                 // when the other end has left frames unread, before the frames that it has sent.)
@@ -82,6 +92,13 @@ impl Wire {
             },
         }
     }
+}
+
+/// Whether the other end has left.
+fn is_closed(stream: &UnixStream) -> bool {
+    let mut looked = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    let hung_up = |at: &PollFd<'_>| at.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP));
+    poll(&mut looked, PollTimeout::ZERO).is_ok() && looked.iter().any(hung_up)
 }
 
 impl From<Start> for End {

@@ -86,6 +86,7 @@ impl PortBench {
         ways: Vec<Way>,
         live: &mut Live,
     ) -> anyhow::Result<PortBench> {
+        ensure!(options.queues == 1, "--queues {}: pktgen sends and receives on 1 queue a port", options.queues);
         let cores = match &options.cores {
             Some(list) => cores::parse(list)?,
             None => options.poll_on(1, "pair of ports")?,
@@ -181,6 +182,10 @@ impl PortBench {
         watch: &mut dyn FnMut(&Progress),
     ) -> anyhow::Result<Outcome> {
         let line = self.line_rate_bits();
+        ensure!(
+            line > 0 || !matches!(course.rate, Rate::Percent(_)),
+            "the link is down: no rate is a share of its speed"
+        );
         let gauges: Vec<Arc<Gauge>> = self.ways.iter().map(|_| Arc::default()).collect();
         let mut samples = Samples::new();
         let lanes = Lanes { pool: &self.pool, ways: &self.ways, cores: &self.cores, burst: self.burst };

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 use gannet::MacAddress;
 use gannet_apps::launch::PortOptions;
@@ -241,7 +241,6 @@ impl Arguments {
     /// The first option that is out of range, with its range.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.ports.check()?;
-        ensure!(self.ports.queues == 1, "--queues {}: pktgen sends and receives on 1 queue a port", self.ports.queues);
         Ok(())
     }
 }

@@ -46,7 +46,11 @@ pub(crate) struct Receiver<'a> {
     counts: Counts,
     latency: Histogram<u64>,
     exchange: Option<Exchange>,
+    turns: u32,
 }
+
+/// A receiver that is never idle hands its latencies over once in so many turns.
+const HAND_OVER_EVERY: u32 = 1024;
 
 impl<'a> Receiver<'a> {
     pub(crate) fn new(
@@ -57,15 +61,18 @@ impl<'a> Receiver<'a> {
         exchange: Option<Exchange>,
     ) -> Receiver<'a> {
         let (burst, counts, latency) = (Burst::new(burst), Counts::default(), histogram());
-        Receiver { rx, burst, expected, gauge, counts, latency, exchange }
+        Receiver { rx, burst, expected, gauge, counts, latency, exchange, turns: 0 }
     }
 
     /// Takes what has arrived. Returns how many frames.
     #[inline]
     pub(crate) fn turn(&mut self, clock: &Clock) -> usize {
         let received = self.rx.receive(&mut self.burst);
-        if received == 0 {
+        self.turns = self.turns.wrapping_add(1);
+        if received == 0 || self.turns.is_multiple_of(HAND_OVER_EVERY) {
             self.hand_over();
+        }
+        if received == 0 {
             return 0;
         }
         let now = clock.now() as u32;

@@ -144,6 +144,24 @@ fn what_was_sent_before_leaving_still_arrives() {
 }
 
 #[test]
+fn an_end_that_is_held_sees_that_the_other_has_left() {
+    let mut bench = Bench::new();
+    let (mut first, mut second) = bench.cable();
+    second.stats.stop.store(true, Ordering::Relaxed);
+    // One that the other has not read, either.
+    assert_eq!(second.accept(&frame(9), 0), Accepted::Taken);
+    for number in 0..3 {
+        assert_eq!(first.accept(&frame(number), 0), Accepted::Taken);
+    }
+    assert!(bench.light(&mut second));
+    drop(first);
+    assert!(!bench.light(&mut second));
+    assert_eq!(second.stats.dropped.load(Ordering::Relaxed), 3, "held, it takes none");
+    let mut third = bench.end();
+    assert!((0..3).any(|_| bench.light(&mut second) & bench.light(&mut third)));
+}
+
+#[test]
 fn a_third_end_is_refused_whether_the_first_has_seen_the_second_or_not() {
     let mut bench = Bench::new();
     let (mut first, second) = (bench.end(), bench.end());
