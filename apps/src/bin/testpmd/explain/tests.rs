@@ -139,6 +139,17 @@ fn frames_are_for_other_addresses() {
 }
 
 #[test]
+fn frames_that_the_cable_loses_are_not_taken_for_filtered_ones() {
+    let mut session = session(&["sim:ixgbe,peer=gen,count=100,loss=1000000", SINK], &[]);
+    run(&mut session, "set port 0 promiscuous off");
+    run(&mut session, "start");
+    until(&mut session, |session| {
+        session.ports[0].cable().is_some_and(|cable| cable.stats.offered.load(Ordering::Relaxed) == 100)
+    });
+    assert_mended(&mut session, "filter");
+}
+
+#[test]
 fn nobody_polls_the_queue() {
     let mut session = session(&["sim:ixgbe,peer=gen,size=1518,rate=100000,count=3000", SINK], &["--ring", "64"]);
     session.ports[0].hold(Hold::Off);
