@@ -48,6 +48,8 @@ pub struct Cable {
     reflects: bool,
     /// Another program plugs the other end, when it likes.
     open_ended: bool,
+    /// It loses, damages or doubles frames.
+    impaired: bool,
 }
 
 impl Cable {
@@ -59,6 +61,11 @@ impl Cable {
     /// Whether another program has the other end: the link comes up when it comes, and may go down and come back.
     pub fn is_open_ended(&self) -> bool {
         self.open_ended
+    }
+
+    /// Whether it loses, damages or doubles frames: not all that the peer offers arrives, or more.
+    pub fn is_impaired(&self) -> bool {
+        self.impaired
     }
 
     /// Whether the peer has no more frames of its own, now or later.
@@ -94,7 +101,7 @@ impl Workshop {
         let probe = nic.probe();
         let reflects = matches!(card.peer, PeerName::Echo | PeerName::Link(_));
         let open_ended = matches!(card.peer, PeerName::Wire(_));
-        Ok((device, nic, Cable { stats, capture, probe, reflects, open_ended }))
+        Ok((device, nic, Cable { stats, capture, probe, reflects, open_ended, impaired: card.impair.is_some() }))
     }
 
     /// All cards are made.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Outcome, THOUSAND, answers, testpmd};
+use super::{Outcome, THOUSAND, answers, testpmd, with_ports};
 
 /// A line for each command of the table, in an order in which all of them can be done.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -176,6 +176,24 @@ fn every_engine_starts_and_stops() {
         let answers = answers(&THOUSAND, &script);
         assert_eq!(answers[5][0]["census"]["out"], 0, "{engine}: {answers:?}");
     }
+}
+
+#[test]
+fn what_noisy_holds_back_at_the_end_is_counted() {
+    let answers = answers(&THOUSAND, "set engine noisy\nset noisy.buffer 40\nstart\nwait packets 1000 30\nstop");
+    let count = |field: &str| answers[4][0][field].as_u64().expect("a number");
+    assert_eq!((count("received"), count("sent") + count("dropped")), (1000, 1000), "{answers:?}");
+    assert!(count("dropped") >= 40, "{answers:?}");
+}
+
+#[test]
+fn a_filter_changes_on_all_ports_or_on_none() {
+    let script = "set port 1 mac-filter add 02:00:00:00:00:99; set port all mac-filter add 02:00:00:00:00:99; show port all config";
+    let outcome = Outcome::of(with_ports(&THOUSAND).args(["--json", "--keep-going", "-e", script]));
+    let answers = outcome.json();
+    assert!(answers[1]["error"].as_str().is_some_and(|why| why.contains("is there already")), "{answers:?}");
+    let config = rows(&answers[2]["answer"], "port");
+    assert_eq!((&config["0"]["mac_filter"], &config["1"]["mac_filter"]), (&json!("none"), &json!("02:00:00:00:00:99")));
 }
 
 #[test]

@@ -69,6 +69,21 @@ impl Typist {
         }
     }
 
+    /// Has a command wait, and a signal end it.
+    #[track_caller]
+    fn interrupts_a_command(&mut self, signal: Signal) {
+        self.types("sleep 1000\r");
+        self.sees("sleep 1000");
+        // The editor has given the terminal back: Ctrl-C is a signal now.
+        let start = Instant::now();
+        while !tcgetattr(&self.terminal).expect("the terminal").local_flags.contains(LocalFlags::ISIG) {
+            assert!(start.elapsed() < PATIENCE, "the terminal stays raw");
+            thread::sleep(Duration::from_millis(2));
+        }
+        kill(Pid::from_raw(self.program.id() as i32), signal).expect("it is there");
+        self.sees("sleep 1000: interrupted");
+    }
+
     /// Waits until the program has ended.
     #[track_caller]
     fn ends(&mut self) -> ExitStatus {
@@ -126,18 +141,16 @@ fn ctrl_c_stops_forwarding_and_does_not_leave() {
 #[test]
 fn ctrl_c_ends_a_command_that_waits() {
     let mut typist = Typist::new(&[]);
-    typist.types("sleep 1000\r");
-    typist.sees("sleep 1000");
-    // The editor has given the terminal back: Ctrl-C is a signal now.
-    let start = Instant::now();
-    while !tcgetattr(&typist.terminal).expect("the terminal").local_flags.contains(LocalFlags::ISIG) {
-        assert!(start.elapsed() < PATIENCE, "the terminal stays raw");
-        thread::sleep(Duration::from_millis(2));
-    }
-    kill(Pid::from_raw(typist.program.id() as i32), Signal::SIGINT).expect("it is there");
-    typist.sees("sleep 1000: interrupted");
+    typist.interrupts_a_command(Signal::SIGINT);
     typist.sees("testpmd> ");
     typist.types("exit\r");
+    assert_eq!(typist.ends().code(), Some(0));
+}
+
+#[test]
+fn sigterm_ends_the_program_while_a_command_waits() {
+    let mut typist = Typist::new(&[]);
+    typist.interrupts_a_command(Signal::SIGTERM);
     assert_eq!(typist.ends().code(), Some(0));
 }
 

@@ -68,6 +68,17 @@ fn for_a_time_without_commands() {
 }
 
 #[test]
+fn rates_are_told_while_a_command_waits() {
+    // It ends by itself only if there are none.
+    let mut program = piped(&["--duration", "30", "--stats-period", "0.01"]);
+    let stderr = BufReader::new(program.stderr.as_mut().expect("a pipe"));
+    let told = stderr.lines().map(|line| line.expect("text")).filter(|line| line.contains("Mpps")).take(2).count();
+    assert_eq!(told, 2);
+    kill(Pid::from_raw(i32::try_from(program.id()).expect("a process")), Signal::SIGTERM).expect("it is there");
+    assert_eq!(end(program).0, Some(2));
+}
+
+#[test]
 fn started_at_once() {
     let outcome = Outcome::fine(with_ports(&THOUSAND).arg("--auto-start").write_stdin("wait packets 1000 30\n"));
     assert_eq!(outcome.stdout, "forwarding with io: 2 streams\n1000 packets\n");

@@ -68,11 +68,19 @@ impl Forwarding {
         self.orders.0.fetch_or(1 << port, Ordering::Relaxed);
     }
 
-    /// Has the cores finish, and takes the streams back. One whose core panicked is gone: its queues are closed.
-    pub(crate) fn stop(mut self) -> Vec<Stream> {
+    /// Has the cores finish, and takes the streams back. Those of a core that panicked are gone, their queues are closed: the
+    /// problems, which are returned with the others, tell which.
+    pub(crate) fn stop(mut self) -> (Vec<Stream>, Vec<String>) {
         self.orders.0.fetch_or(Orders::STOP, Ordering::Relaxed);
-        let workers = std::mem::take(&mut self.workers);
-        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+        let (mut streams, mut problems) = (Vec::new(), Vec::new());
+        for worker in std::mem::take(&mut self.workers) {
+            let name = worker.thread().name().unwrap_or_default().to_owned();
+            match worker.join() {
+                Ok(back) => streams.extend(back),
+                Err(_) => problems.push(format!("{name} panicked: the queues that it polled are lost")),
+            }
+        }
+        (streams, problems)
     }
 }
 
@@ -109,10 +117,11 @@ fn poll(mut lanes: Vec<Lane>, core: usize, mut meter: CoreMeter, orders: &Orders
             }
         }
     }
-    // What an engine holds back goes home with it.
-    let mut streams: Vec<Stream> = lanes.into_iter().map(|lane| lane.stream).collect();
-    streams.iter_mut().for_each(drain);
-    streams
+    for Lane { stream, engine } in &mut lanes {
+        engine.finish(stream);
+        drain(stream);
+    }
+    lanes.into_iter().map(|lane| lane.stream).collect()
 }
 
 /// Drops the queues of ports that are to be given up: bit n of `ports` stands for port n.
@@ -139,4 +148,49 @@ fn drain(stream: &mut Stream) {
     }
     stream.counters.dropped.fetch_add(stream.burst.len() as u64, Ordering::Relaxed);
     stream.burst.drop_with(if stream.tx.is_some() { &drops::LATE } else { &drops::ABANDONED });
+}
+
+#[cfg(test)]
+mod tests {
+    use gannet::{Burst, Pool, PoolOptions};
+    use gannet_apps::monitor::{Monitor, MonitorOptions};
+
+    use super::*;
+
+    /// An engine with a bug.
+    struct Broken;
+
+    impl Engine for Broken {
+        fn turn(&mut self, _: &mut Stream) -> usize {
+            panic!("a test has an engine panic");
+        }
+    }
+
+    #[test]
+    fn a_core_that_panics_is_a_problem() {
+        let pool = Pool::new(&PoolOptions { buffers: 16, ..PoolOptions::default() }).unwrap();
+        let options = MonitorOptions { metrics: None, control: Some("none".into()) };
+        let mut monitor = Monitor::start("testpmd", &options).unwrap();
+        let core = cores::available().unwrap()[0];
+        let stream = Stream {
+            from: 0,
+            to: 0,
+            rx: None,
+            tx: None,
+            burst: Burst::new(1),
+            pool,
+            address: [0; 6],
+            peer: [0; 6],
+            counters: Arc::default(),
+        };
+        let lane = Lane { stream, engine: Box::new(Broken) };
+        let forwarding = Forwarding::start(vec![lane], vec![(core, monitor.add_core(core))]).unwrap();
+        // The order to stop must not come before the panic.
+        while !forwarding.workers.iter().all(JoinHandle::is_finished) {
+            thread::yield_now();
+        }
+        let (streams, problems) = forwarding.stop();
+        assert_eq!(streams.len(), 0);
+        assert_eq!(problems, [format!("core {core} panicked: the queues that it polled are lost")]);
+    }
 }

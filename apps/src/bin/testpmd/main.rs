@@ -20,6 +20,7 @@ mod grammar;
 mod input;
 mod port;
 mod prompt;
+mod rates;
 mod script;
 mod session;
 
@@ -56,6 +57,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let is_prompt = given.is_none() && stdin().is_terminal() && stdout().is_terminal();
     let mut session = Session::open(&arguments.names()?, &arguments.ports, &arguments.monitor)?;
     session.engine = arguments.engine;
+    session.stats_period = arguments.stats_period;
     let mut terminal = None;
     let lines = match given {
         Some(lines) => lines,
@@ -80,7 +82,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         () => OnError::End,
     };
     let format = if arguments.json { Format::Json } else { Format::Text };
-    let mut script = Script::new(session, lines, format, on_error, arguments.stats_period);
+    let mut script = Script::new(session, lines, format, on_error);
     if arguments.auto_start || arguments.duration.is_some() {
         script.begin();
     }

@@ -181,11 +181,19 @@ impl Port {
     /// # Errors
     /// The port is not stopped, or the card cannot do it. Nothing has changed then.
     pub(crate) fn configure(&mut self, config: PortConfig) -> anyhow::Result<()> {
-        self.check_stopped()?;
-        let PortState::Stopped { port, .. } = &self.state else { return Ok(()) };
-        port.check(&config)?;
+        self.check(&config)?;
         self.config = config;
         Ok(())
+    }
+
+    /// Whether it can take over a configuration.
+    ///
+    /// # Errors
+    /// The port is not stopped, or the card cannot do it.
+    pub(crate) fn check(&self, config: &PortConfig) -> anyhow::Result<()> {
+        self.check_stopped()?;
+        let PortState::Stopped { port, .. } = &self.state else { return Ok(()) };
+        Ok(port.check(config)?)
     }
 
     /// Changes the address filter, at once if the port runs.

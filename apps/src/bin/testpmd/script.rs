@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gannet_apps::program::{self, COULD_NOT_RUN};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::answer::{self, Format};
 use crate::commands::{self, Unmet};
 use crate::input::{Input, Line, Lines};
-use crate::session::{Session, StreamView};
+use crate::session::Session;
 
 /// How often the ports are looked after while no command comes.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,9 +32,6 @@ pub(crate) struct Script {
     lines: Lines,
     format: Format,
     on_error: OnError,
-    /// Rates are printed so often.
-    period: Option<Duration>,
-    printed: (Instant, Vec<(u64, u64)>),
     /// The exit code so far.
     code: u8,
     ends: bool,
@@ -42,15 +39,8 @@ pub(crate) struct Script {
 
 impl Script {
     /// To be run on a session.
-    pub(crate) fn new(
-        session: Session,
-        lines: Lines,
-        format: Format,
-        on_error: OnError,
-        period: Option<Duration>,
-    ) -> Script {
-        let printed = (Instant::now(), Vec::new());
-        Script { session, lines, format, on_error, period, printed, code: 0, ends: false }
+    pub(crate) fn new(session: Session, lines: Lines, format: Format, on_error: OnError) -> Script {
+        Script { session, lines, format, on_error, code: 0, ends: false }
     }
 
     /// Begins to forward before the first command.
@@ -60,10 +50,10 @@ impl Script {
 
     /// Runs all commands, stops everything and returns the exit code.
     pub(crate) fn run(mut self) -> ExitCode {
-        while !self.ends && !self.session.quits {
+        while !self.ends && !self.session.quits && !self.session.is_terminated() {
             match self.lines.next(TICK) {
                 // A line that has been typed is not lost: the command that it interrupts says so.
-                input if self.is_interrupted() && (self.on_error != OnError::Tell || input.is_none()) => break,
+                input if self.session.is_interrupted() && (self.on_error != OnError::Tell || input.is_none()) => break,
                 None => {}
                 Some(Input::Line(line)) => {
                     self.line(&line);
@@ -81,7 +71,6 @@ impl Script {
                 Some(Input::End) => break,
             }
             self.session.look_after();
-            self.print_rates();
         }
         let problems = self.session.close();
         for problem in &problems {
@@ -94,10 +83,6 @@ impl Script {
             self.code = self.code.max(1);
         }
         ExitCode::from(self.code)
-    }
-
-    fn is_interrupted(&self) -> bool {
-        self.session.interrupted.load(Ordering::Relaxed)
     }
 
     /// Runs a line and prints its answer.
@@ -114,7 +99,8 @@ impl Script {
             }
         }
         // Ctrl-C has ended the command; somebody at the prompt goes on.
-        if self.on_error == OnError::Tell && self.session.interrupted.swap(false, Ordering::Relaxed) {
+        let goes_on = self.on_error == OnError::Tell && !self.session.is_terminated();
+        if goes_on && self.session.interrupted.swap(false, Ordering::Relaxed) {
             self.interrupt();
         }
     }
@@ -141,30 +127,6 @@ impl Script {
             OnError::Tell => (self.session.announce)(text),
             OnError::End | OnError::GoOn => eprint(text),
         }
-    }
-
-    /// The rates of all streams since the last time, now and then.
-    fn print_rates(&mut self) {
-        let Some(period) = self.period else { return };
-        if !self.session.is_forwarding() {
-            self.printed = (Instant::now(), Vec::new());
-            return;
-        }
-        let elapsed = self.printed.0.elapsed();
-        if elapsed < period {
-            return;
-        }
-        let now: Vec<(u64, u64)> = self.session.streams().iter().map(StreamView::moved).collect();
-        let before = self.printed.1.iter().copied().chain(std::iter::repeat((0, 0)));
-        let mut text = String::new();
-        for ((stream, now), before) in self.session.streams().iter().zip(&now).zip(before) {
-            // Forwarding that has begun anew counts from 0.
-            let mpps = |now: u64, before: u64| now.saturating_sub(before) as f64 / elapsed.as_secs_f64() / 1e6;
-            let (rx, tx) = (mpps(now.0, before.0), mpps(now.1, before.1));
-            text += &format!("   {}->{} rx {rx:.3} tx {tx:.3} Mpps", stream.from, stream.to);
-        }
-        self.printed = (Instant::now(), now);
-        (self.session.announce)(text.trim_start());
     }
 }
 

@@ -14,11 +14,13 @@ use gannet_apps::port_name::PortName;
 use gannet_apps::ports::Hold;
 use gannet_apps::running::Running;
 use gannet_sim::x82599;
+use signal_hook::consts::SIGTERM;
 
 use crate::engine::{self, Counters, EngineName, Route, Settings, Stream, drops};
 use crate::forward::{Forwarding, Lane, MAX_PORTS};
 use crate::grammar::Vocabulary;
 use crate::port::Port;
+use crate::rates::Rates;
 
 /// How often the ports are looked after: links, cards that leave, counters that must not overflow.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -40,14 +42,18 @@ pub(crate) struct Session {
     /// Most packets handled at once.
     pub(crate) burst: usize,
     pub(crate) cores: Vec<usize>,
-    /// Ctrl-C has been pressed, or SIGTERM has come.
+    /// Ctrl-C has been pressed, or SIGTERM has come. The prompt takes it back when it has ended a command.
     pub(crate) interrupted: Arc<AtomicBool>,
+    /// SIGTERM has come: the program ends.
+    terminated: Arc<AtomicBool>,
     /// The user wants to leave.
     pub(crate) quits: bool,
     /// What went wrong, for the end of the program.
     pub(crate) problems: Vec<String>,
     /// Where to tell what happens between commands.
     pub(crate) announce: Box<dyn FnMut(&str)>,
+    /// How often rates are told while forwarding.
+    pub(crate) stats_period: Option<Duration>,
     forwarding: Option<Active>,
     cards: x82599::Engine,
     monitor: Monitor,
@@ -58,7 +64,17 @@ pub(crate) struct Session {
 struct Active {
     forwarding: Forwarding,
     streams: Vec<StreamView>,
+    /// The engine may be another one from the next start on.
+    engine: EngineName,
     since: Instant,
+    rates: Option<Rates>,
+}
+
+/// Forwarding that has been stopped.
+pub(crate) struct Stopped {
+    pub(crate) streams: Vec<StreamView>,
+    /// How long it went on, without the quiet time at its end.
+    pub(crate) elapsed: Duration,
 }
 
 /// A stream, seen by the main thread.
@@ -73,6 +89,29 @@ impl StreamView {
     /// Packets received and sent.
     pub(crate) fn moved(&self) -> (u64, u64) {
         (self.counters.received.load(Ordering::Relaxed), self.counters.sent.load(Ordering::Relaxed))
+    }
+}
+
+/// Packets of all these streams: received, or sent if that is more.
+fn moved(streams: &[StreamView]) -> u64 {
+    let moved = streams.iter().map(StreamView::moved);
+    let (received, sent) = moved.fold((0, 0), |sum, stream| (sum.0 + stream.0, sum.1 + stream.1));
+    received.max(sent)
+}
+
+impl Active {
+    /// Waits until no packet has moved for a while. Returns for how long none has.
+    fn settle(&self) -> Duration {
+        let start = Instant::now();
+        let (mut seen, mut since) = (moved(&self.streams), start);
+        while since.elapsed() < QUIET && start.elapsed() < QUIET_PATIENCE {
+            std::thread::sleep(STEP);
+            let moved = moved(&self.streams);
+            if moved != seen {
+                (seen, since) = (moved, Instant::now());
+            }
+        }
+        since.elapsed()
     }
 }
 
@@ -101,6 +140,8 @@ impl Session {
         let held = ROOM_TO_GROW * names.len() as u32;
         let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
         let Launched { pool, running, queues, engine: cards, interrupted } = launch::launch(names, &plan)?;
+        let terminated = Arc::default();
+        signal_hook::flag::register(SIGTERM, Arc::clone(&terminated)).context("catching SIGTERM")?;
         let mut monitor = Monitor::start("testpmd", telemetry)?;
         running.iter().for_each(|port| monitor.add_port(port));
         let config = options.config(&pool);
@@ -118,9 +159,11 @@ impl Session {
             burst: options.burst,
             cores,
             interrupted,
+            terminated,
             quits: false,
             problems: Vec::new(),
             announce: Box::new(|_| ()),
+            stats_period: None,
             forwarding: None,
             cards,
             monitor,
@@ -137,6 +180,16 @@ impl Session {
         self.forwarding.is_some()
     }
 
+    /// Whether what waits is to end: Ctrl-C or SIGTERM.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed) || self.is_terminated()
+    }
+
+    /// Whether the program is to end: SIGTERM.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Relaxed)
+    }
+
     /// The streams of forwarding that goes on.
     pub(crate) fn streams(&self) -> &[StreamView] {
         self.forwarding.as_ref().map_or(&[], |active| &active.streams)
@@ -149,9 +202,7 @@ impl Session {
 
     /// Packets since forwarding began: received, or sent if that is more.
     pub(crate) fn moved(&self) -> u64 {
-        let moved = self.streams().iter().map(StreamView::moved);
-        let (received, sent) = moved.fold((0, 0), |sum, stream| (sum.0 + stream.0, sum.1 + stream.1));
-        received.max(sent)
+        moved(self.streams())
     }
 
     /// Whose frames go where: 0 and 1, 2 and 3; an odd last port to itself.
@@ -196,7 +247,7 @@ impl Session {
             to: stream.to,
             counters: stream.counters.clone(),
         });
-        let streams_seen = views.collect();
+        let streams_seen: Vec<_> = views.collect();
         let lanes = streams
             .into_iter()
             .map(|stream| Lane { engine: engine::make(self.engine, &self.settings, &stream), stream })
@@ -204,7 +255,9 @@ impl Session {
         let cores = self.cores.iter().map(|&core| (core, self.monitor.add_core(core))).collect();
         let forwarding = Forwarding::start(lanes, cores)?;
         self.ports.iter().for_each(|port| port.hold(Hold::Off));
-        self.forwarding = Some(Active { forwarding, streams: streams_seen, since: Instant::now() });
+        let rates = self.stats_period.map(|every| Rates::new(every, streams_seen.len()));
+        let (engine, since) = (self.engine, Instant::now());
+        self.forwarding = Some(Active { forwarding, streams: streams_seen, engine, since, rates });
         Ok(())
     }
 
@@ -237,45 +290,35 @@ impl Session {
     ///
     /// # Errors
     /// It does not go on.
-    pub(crate) fn stop(&mut self) -> anyhow::Result<Vec<StreamView>> {
-        ensure!(self.is_forwarding(), "forwarding is stopped already: start begins it");
+    pub(crate) fn stop(&mut self) -> anyhow::Result<Stopped> {
+        let active = self.forwarding.take().context("forwarding is stopped already: start begins it")?;
         self.ports.iter().for_each(|port| port.hold(Hold::On));
-        if self.ports.iter().any(|port| port.cable().is_some()) {
-            self.settle();
-        }
-        let Some(Active { forwarding, streams, .. }) = self.forwarding.take() else { return Ok(Vec::new()) };
+        // An engine that makes packets is never quiet.
+        let settles = !active.engine.generates() && self.ports.iter().any(|port| port.cable().is_some());
+        let quiet = if settles { active.settle() } else { Duration::ZERO };
+        let Active { forwarding, streams, since, .. } = active;
+        let (back, problems) = forwarding.stop();
+        let elapsed = since.elapsed().saturating_sub(quiet);
+        self.problems.extend(problems);
         let mut queues: Vec<Queues> = self.ports.iter().map(|_| Queues { rx: Vec::new(), tx: Vec::new() }).collect();
-        for stream in forwarding.stop() {
+        for stream in back {
             queues[stream.from].rx.extend(stream.rx);
             queues[stream.to].tx.extend(stream.tx);
         }
         for (port, back) in self.ports.iter_mut().zip(queues) {
             port.give_queues(back);
         }
-        Ok(streams)
-    }
-
-    /// Waits until no packet has moved for a while.
-    fn settle(&self) {
-        let start = Instant::now();
-        let (mut seen, mut since) = (self.moved(), start);
-        while since.elapsed() < QUIET && start.elapsed() < QUIET_PATIENCE {
-            std::thread::sleep(STEP);
-            let moved = self.moved();
-            if moved != seen {
-                (seen, since) = (moved, Instant::now());
-            }
-        }
+        Ok(Stopped { streams, elapsed })
     }
 
     /// Waits until `done`, or for `at_most`, looking after the ports meanwhile. Returns whether it is done.
     ///
     /// # Errors
-    /// Ctrl-C.
+    /// Ctrl-C, or SIGTERM.
     pub(crate) fn wait(&mut self, at_most: Duration, done: impl Fn(&Session) -> bool) -> anyhow::Result<bool> {
         let start = Instant::now();
         while !done(self) {
-            if self.interrupted.load(Ordering::Relaxed) {
+            if self.is_interrupted() {
                 bail!("interrupted");
             }
             if start.elapsed() >= at_most {
@@ -287,8 +330,13 @@ impl Session {
         Ok(true)
     }
 
-    /// Tells of links that have changed and gives up cards that are gone or wanted back, now and then.
+    /// Tells rates and links that have changed, and gives up cards that are gone or wanted back, now and then.
     pub(crate) fn look_after(&mut self) {
+        if let Some(Active { streams, rates: Some(rates), .. }) = &mut self.forwarding
+            && let Some(text) = rates.due(streams)
+        {
+            (self.announce)(&text);
+        }
         if self.looked.elapsed() < LOOK_EVERY {
             return;
         }

@@ -10,7 +10,7 @@ use crate::cli;
 use crate::explain;
 use crate::grammar::Arguments;
 use crate::port::Port;
-use crate::session::Session;
+use crate::session::{Session, Stopped};
 
 /// Bound of a wait that names none.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,9 +23,8 @@ pub(super) fn start(session: &mut Session, _: &Arguments) -> anyhow::Result<Answ
 }
 
 pub(super) fn stop(session: &mut Session, _: &Arguments) -> anyhow::Result<Answer> {
-    let seconds = session.forwarding_for().as_secs_f64();
-    let streams = session.stop()?;
-    Ok(show::stream_table(&streams, seconds))
+    let Stopped { streams, elapsed } = session.stop()?;
+    Ok(show::stream_table(&streams, elapsed.as_secs_f64()))
 }
 
 /// Does the same with several ports, and says what has been done.

@@ -43,7 +43,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     command("wait packets COUNT", "wait until so many have been forwarded since start, 10 s at most", control::wait),
     command("wait packets COUNT SECONDS", "the same with another bound", control::wait),
     command("show port PORTS", "states, links, addresses, queues", show::ports),
-    command("show port PORTS stats", "packets, losses and rates", show::stats),
+    command("show port PORTS stats", "packets, bytes and losses", show::stats),
     command("show port PORTS xstats", "every counter that is not 0", show::all_stats),
     command("show port PORTS config", "filters and what else can be set", show::port_config),
     command("show queues", "counters of all queues", show::queues),

@@ -7,6 +7,7 @@ use gannet_mempool::registry;
 use super::control::with_ports;
 use crate::answer::Answer;
 use crate::grammar::{self, Arguments};
+use crate::port::Port;
 use crate::session::Session;
 
 /// What is told of something that running engines do not see.
@@ -42,19 +43,30 @@ fn mac(arguments: &Arguments) -> anyhow::Result<MacAddress> {
     grammar::parse_mac(arguments.word("MAC")).map_err(anyhow::Error::msg)
 }
 
-/// Changes the filters of ports.
+/// Changes the filters of ports: of all, or of none.
 fn filter(
     session: &mut Session,
     arguments: &Arguments,
     done: &str,
     change: impl Fn(&mut Filter) -> anyhow::Result<()>,
 ) -> anyhow::Result<Answer> {
-    with_ports(session, arguments, done, |session, port| {
+    let mut before = Vec::new();
+    let outcome = with_ports(session, arguments, done, |session, port| {
         let port = &mut session.ports[port];
-        let mut filter = port.config.filter.clone();
+        let old = port.config.filter.clone();
+        let mut filter = old.clone();
         change(&mut filter)?;
-        port.set_filter(filter)
-    })
+        port.set_filter(filter)?;
+        before.push((port.number, old));
+        Ok(())
+    });
+    if outcome.is_err() {
+        // A card that runs cannot be asked beforehand: those that have changed already get theirs back.
+        for (port, filter) in before {
+            session.ports[port].set_filter(filter)?;
+        }
+    }
+    outcome
 }
 
 pub(super) fn promiscuous(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
@@ -125,15 +137,19 @@ fn configure(
     done: &str,
     change: impl Fn(&mut PortConfig),
 ) -> anyhow::Result<Answer> {
+    let changed = |port: &Port| {
+        let mut config = port.config.clone();
+        change(&mut config);
+        config
+    };
     // None is changed unless all can be.
     for port in arguments.ports(session.vocabulary()) {
-        session.ports[port].check_stopped()?;
+        let port = &session.ports[port];
+        port.check(&changed(port))?;
     }
     with_ports(session, arguments, done, |session, port| {
         let port = &mut session.ports[port];
-        let mut config = port.config.clone();
-        change(&mut config);
-        port.configure(config)
+        port.configure(changed(port))
     })
 }
 

@@ -32,6 +32,9 @@ pub(crate) use stream::{Counters, Stream};
 pub(crate) trait Engine: Send {
     /// One round: receives what has come, handles it, sends what can be sent. Returns how many packets were received or sent. Never waits.
     fn turn(&mut self, stream: &mut Stream) -> usize;
+
+    /// After the last round: drops what it holds back, and counts it.
+    fn finish(&mut self, _: &mut Stream) {}
 }
 
 /// The engines.
@@ -121,6 +124,11 @@ impl EngineName {
                 "forwards frames after holding them back and random memory accesses for each (noisy.*)"
             }
         }
+    }
+
+    /// Whether it makes packets of its own, without end.
+    pub(crate) fn generates(self) -> bool {
+        matches!(self, EngineName::Txonly | EngineName::Flowgen)
     }
 
     /// Which way the streams must go for it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gannet::{Burst, Packet};
 
-use super::{Engine, Settings, Stream, drops};
+use super::{Engine, Settings, Stream};
 
 /// One round in so many looks at the clock: where the kernel does not trust the time stamp counter that is a system call.
 const CLOCK_ROUNDS: u32 = 64;
@@ -65,13 +65,9 @@ impl Engine for Noisy {
         self.release(stream);
         received + stream.send()
     }
-}
 
-impl Drop for Noisy {
-    fn drop(&mut self) {
-        for packet in self.held.drain(..) {
-            packet.drop_with(&drops::LATE);
-        }
+    fn finish(&mut self, stream: &mut Stream) {
+        self.held.drain(..).for_each(|packet| stream.drop_late(packet));
     }
 }
 

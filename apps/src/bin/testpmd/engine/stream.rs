@@ -92,6 +92,12 @@ impl Stream {
         burst.drop_with(&drops::RECEIVED);
     }
 
+    /// Drops a packet that forwarding ends before.
+    pub(super) fn drop_late(&mut self, packet: Packet) {
+        add(&self.counters.dropped, 1);
+        packet.drop_with(&drops::LATE);
+    }
+
     /// Drops what cannot go anywhere any more.
     #[cold]
     fn abandon(&mut self) {

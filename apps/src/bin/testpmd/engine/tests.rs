@@ -244,7 +244,8 @@ fn noisy_holds_the_last_packets_back() {
     assert!(rig.sent() == frames(150)[..110]);
     assert_eq!(rig.counts(), [150, 110, 0]);
     let before = drops::LATE.value();
-    drop(engine);
+    engine.finish(&mut rig.stream);
+    assert_eq!(rig.counts(), [150, 110, 40]);
     assert!(drops::LATE.value() >= before + 40);
     rig.end();
 }

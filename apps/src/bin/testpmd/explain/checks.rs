@@ -94,7 +94,7 @@ fn arrived(evidence: &Evidence) -> u64 {
 }
 
 fn filtered(evidence: &Evidence) -> Option<(String, String)> {
-    let peer = evidence.peer.filter(|_| !evidence.is_promiscuous)?;
+    let peer = evidence.peer.filter(|peer| !peer.is_impaired && !evidence.is_promiscuous)?;
     let filtered = peer.offered.saturating_sub(arrived(evidence));
     if filtered == 0 {
         return None;

@@ -69,6 +69,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) offered: u64,
     pub(crate) is_finished: bool,
     pub(crate) is_held: bool,
+    /// Its cable loses frames, which nobody tells from those that the card's filter keeps away.
+    pub(crate) is_impaired: bool,
 }
 
 /// What is known of the packet pool.
@@ -109,6 +111,7 @@ fn gather(session: &mut Session, number: usize, before: Counts) -> Evidence {
         offered: cable.stats.offered.load(Ordering::Relaxed),
         is_finished: cable.stats.finished.load(Ordering::Acquire),
         is_held: cable.stats.stop.load(Ordering::Relaxed),
+        is_impaired: cable.is_impaired(),
     });
     Evidence {
         port: number,
