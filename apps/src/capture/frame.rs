@@ -1,18 +1,18 @@
 //! What a capture sends: heads of fixed size, some with bytes behind. All numbers are little endian.
 //!
-//! | bytes | field | of a packet | of a loss | of a round |
-//! |---|---|---|---|---|
-//! | 0 | kind | 1 | 2 | 3 |
-//! | 1 | direction | 0 received, 1 sent | the same | 0 |
-//! | 2, 3 | port | its number | the same | 0 |
-//! | 4, 5 | queue | its number | the same | 0 |
-//! | 6, 7 | | 0 | 0 | 0 |
-//! | 8 to 11 | captured | bytes that follow | 0 | 0 |
-//! | 12 to 15 | length | bytes of the packet on the wire | 0 | 0 |
-//! | 16 to 23 | value | nanoseconds since 1970 (UTC) | packets lost at this queue so far | nanoseconds since 1970 |
+//! | bytes | field | of a packet | of a loss | of a round | of the end |
+//! |---|---|---|---|---|---|
+//! | 0 | kind | 1 | 2 | 3 | 4 |
+//! | 1 | direction | 0 received, 1 sent | the same | 0 | 0 |
+//! | 2, 3 | port | its number | the same | 0 | 0 |
+//! | 4, 5 | queue | its number | the same | 0 | 0 |
+//! | 6, 7 | | 0 | 0 | 0 | 0 |
+//! | 8 to 11 | captured | bytes that follow | 0 | 0 | 0 |
+//! | 12 to 15 | length | bytes of the packet on the wire | 0 | 0 | 0 |
+//! | 16 to 23 | value | nanoseconds since 1970 (UTC) | packets lost at this queue so far | nanoseconds since 1970 | 0 |
 //!
 //! A *round* says that all packets up to that time have been sent, of all queues: what has been sent before it, and is older, can be put
-//! in order.
+//! in order. The *end* comes last: without it the program has gone before it had sent, or counted as lost, all packets.
 
 use gannet::Direction;
 
@@ -45,6 +45,8 @@ pub enum Frame {
         /// The time.
         time: u64,
     },
+    /// Everything has been sent.
+    End,
 }
 
 /// A queue in its program.
@@ -61,6 +63,7 @@ pub struct Place {
 const PACKET: u8 = 1;
 const LOST: u8 = 2;
 const ROUND: u8 = 3;
+const END: u8 = 4;
 
 impl Frame {
     /// Its head.
@@ -69,6 +72,7 @@ impl Frame {
             Frame::Packet { place, captured, length, time } => head(PACKET, Some(place), captured, length, time),
             Frame::Lost { place, total } => head(LOST, Some(place), 0, 0, total),
             Frame::Round { time } => head(ROUND, None, 0, 0, time),
+            Frame::End => head(END, None, 0, 0, 0),
         }
     }
 
@@ -87,6 +91,7 @@ impl Frame {
             PACKET => Some(Frame::Packet { place, captured: word(8), length: word(12), time: value }),
             LOST => Some(Frame::Lost { place, total: value }),
             ROUND => Some(Frame::Round { time: value }),
+            END => Some(Frame::End),
             _ => None,
         }
     }
@@ -116,6 +121,7 @@ mod tests {
             Frame::Packet { place, captured: 60, length: 1514, time: 1_795_401_234_000_000_001 },
             Frame::Lost { place: Place { direction: Direction::Rx, ..place }, total: u64::MAX },
             Frame::Round { time: 1 << 40 | 7 },
+            Frame::End,
         ] {
             assert_eq!(Frame::parse(&frame.head()), Some(frame));
         }
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn other_bytes_are_no_head() {
-        for (at, value) in [(0, 0), (0, 4), (1, 2)] {
+        for (at, value) in [(0, 0), (0, 5), (1, 2)] {
             let mut head = Frame::Round { time: 0 }.head();
             head[at] = value;
             assert_eq!(Frame::parse(&head), None);

@@ -9,7 +9,7 @@
 //! thread for each capture empties the rings into the socket. A client that is slow loses packets, and one that goes leaves nothing behind.
 //!
 //! After its answer in JSON the program sends [`frame`]s, until the client closes its way of the socket or the program's ports are gone; then
-//! it sends what is left, and closes the other way.
+//! it sends what is left, says that this is all, and closes the other way.
 
 pub mod frame;
 mod recorder;
@@ -148,7 +148,9 @@ fn choose(ports: &[Vec<TapPoint>], request: &CaptureRequest) -> anyhow::Result<V
         .filter(|(_, wanted)| *wanted)
         .flat_map(|((number, taps), _)| taps.iter().map(move |tap| (number, tap.clone())))
         .filter(|(_, tap)| request.ways.include(tap.direction()))
+        // A port that is stopped is missed only by who has asked for it.
+        .filter(|(_, tap)| !(request.ports.is_empty() && tap.is_closed()))
         .collect();
-    ensure!(!chosen.is_empty(), "the program has no ports to capture");
+    ensure!(!chosen.is_empty(), "the program has no running ports to capture");
     Ok(chosen)
 }

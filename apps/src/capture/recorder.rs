@@ -9,6 +9,9 @@ use rtrb::Producer;
 use super::frame::{Frame, HEAD, Place};
 use super::stamps::Stamps;
 
+/// Bytes of the longest frame that any card takes (82599: jumbo frames up to 15.5 KiB).
+const LONGEST_FRAME: usize = 16 << 10;
+
 /// Copies the first bytes of packets into a ring, as [`Frame`]s. A frame is in the ring whole or not at all.
 pub(super) struct Recorder {
     place: Place,
@@ -30,8 +33,10 @@ impl Recorder {
         ring: Producer<u8>,
         lost: Arc<AtomicU64>,
     ) -> Recorder {
-        // Never grows: nothing is allocated while it records.
-        let staged = Vec::with_capacity(MAX_SHOWN * (HEAD + snaplen));
+        let snaplen = snaplen.min(LONGEST_FRAME);
+        // Never grows: nothing is allocated while it records. Written to, so that its memory is there and the core need not wait for it.
+        let mut staged = vec![u8::MAX; MAX_SHOWN * (HEAD + snaplen)];
+        staged.clear();
         Recorder { place, snaplen, stamps, staged, ends: Vec::with_capacity(MAX_SHOWN), ring, lost }
     }
 
@@ -45,7 +50,7 @@ impl Recorder {
     fn stage(&mut self, packet: &Packet, time: u64) {
         let head = self.staged.len();
         self.staged.extend_from_slice(&[0; HEAD]);
-        let tag = packet.vlan_tag().filter(|_| self.place.direction == Direction::Rx);
+        let mut tag = packet.vlan_tag().filter(|_| self.place.direction == Direction::Rx);
         let mut length = packet.total_len();
         let mut room = self.snaplen;
         let mut copy = |bytes: &[u8]| {
@@ -53,18 +58,19 @@ impl Recorder {
             room -= bytes.len();
             self.staged.extend_from_slice(bytes);
         };
-        let mut segments = packet.segments();
-        if let Some(tag) = tag
-            && let Some((addresses, rest)) = segments.next().and_then(|first| first.split_at_checked(ADDRESSES))
-        {
+        let mut addresses = ADDRESSES;
+        for segment in packet.segments() {
+            let (front, rest) = segment.split_at(segment.len().min(addresses));
+            copy(front);
+            addresses -= front.len();
             // The card has taken the tag out: back where it was on the wire.
-            copy(addresses);
-            copy(&[0x81, 0x00]);
-            copy(&tag.to_be_bytes());
+            if let Some(tag) = tag.take_if(|_| addresses == 0) {
+                copy(&[0x81, 0x00]);
+                copy(&tag.to_be_bytes());
+                length += TAG;
+            }
             copy(rest);
-            length += TAG;
         }
-        segments.for_each(copy);
         let captured = (self.staged.len() - head - HEAD) as u32;
         let frame = Frame::Packet { place: self.place, captured, length: length as u32, time };
         self.staged[head..head + HEAD].copy_from_slice(&frame.head());

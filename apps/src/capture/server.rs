@@ -22,6 +22,9 @@ const ALL_RINGS: usize = 64 << 20;
 const SMALLEST_RING: usize = 1 << 18;
 const LARGEST_RING: usize = 1 << 24;
 
+/// Most bytes that are sent before their room in the ring is given back.
+const PIECE: usize = 1 << 18;
+
 /// How long the thread sleeps when nothing arrives.
 const IDLE_MS: u8 = 2;
 
@@ -30,6 +33,7 @@ const QUIET_ROUNDS: u32 = 3;
 
 /// Longest wait for queues to let go of their taps. One that is not polled never does.
 const DETACH_PATIENCE: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A capture that runs. Dropping it detaches its taps.
 #[derive(Debug)]
@@ -98,7 +102,7 @@ impl Capture {
                 { stream }.write_all(&Frame::Round { time }.head())?;
             }
             if gone {
-                return Ok(());
+                return { stream }.write_all(&Frame::End.head());
             }
             if client_has_enough(stream, if moved { PollTimeout::ZERO } else { IDLE_MS.into() })? {
                 return self.finish(stream);
@@ -108,16 +112,20 @@ impl Capture {
 
     /// Detaches everything and sends what is left.
     fn finish(&mut self, stream: &UnixStream) -> io::Result<()> {
-        self.sources.iter_mut().for_each(|source| source.attachment = None);
+        self.detach();
         let deadline = Instant::now() + DETACH_PATIENCE;
         loop {
             let done = self.is_gone() || Instant::now() >= deadline;
             self.round(stream)?;
             if done {
-                return Ok(());
+                return { stream }.write_all(&Frame::End.head());
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    fn detach(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.attachment = None);
     }
 
     /// No recorder is left: nothing more comes.
@@ -129,16 +137,17 @@ impl Capture {
     fn round(&mut self, mut stream: &UnixStream) -> io::Result<bool> {
         let mut moved = false;
         for Source { place, ring, lost, told, .. } in &mut self.sources {
-            let bytes = ring.slots();
             // Recorders add whole frames, so this ends with one.
-            if let Ok(chunk) = ring.read_chunk(bytes)
-                && bytes > 0
+            let mut left = ring.slots();
+            moved |= left > 0;
+            while left > 0
+                && let Ok(chunk) = ring.read_chunk(left.min(PIECE))
             {
                 let (first, second) = chunk.as_slices();
                 stream.write_all(first)?;
                 stream.write_all(second)?;
+                left -= chunk.len();
                 chunk.commit_all();
-                moved = true;
             }
             let total = lost.load(Ordering::Relaxed);
             if total != *told {
@@ -147,6 +156,17 @@ impl Capture {
             }
         }
         Ok(moved)
+    }
+}
+
+impl Drop for Capture {
+    /// Waits for the queues to drop their recorders: the last owner of a ring frees it, and that is not to be a core that polls.
+    fn drop(&mut self) {
+        self.detach();
+        let deadline = Instant::now() + DETACH_PATIENCE;
+        while !self.is_gone() && Instant::now() < deadline {
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 }
 

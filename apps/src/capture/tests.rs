@@ -96,4 +96,6 @@ fn nothing_is_allocated_while_it_records() {
     recorder.look(&packets(&pool, &[2000; MAX_SHOWN]));
     recorder.commit(MAX_SHOWN);
     assert_eq!(recorder.capacity(), capacity);
+    let (recorder, ..) = self::recorder(10, super::MAX_SNAPLEN as usize);
+    assert!(recorder.capacity().1 <= MAX_SHOWN * (HEAD + (16 << 10)), "no more than there can be");
 }

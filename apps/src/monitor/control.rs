@@ -26,6 +26,9 @@ const LONGEST_REQUEST: usize = 4096;
 /// Longest wait for a client, to write its request or to take the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long no client is taken after one could not be.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
 /// A listening control socket. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
@@ -104,7 +107,15 @@ fn accept(listener: &UnixListener, closed: &UnixStream, watched: &Arc<Watched>) 
             // The ports are gone: captures end by themselves.
             return watched.captures.finish(PATIENCE);
         }
-        let Ok((stream, _)) = listener.accept() else { continue };
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(why) if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
+            Err(_) => {
+                // Out of descriptors, say, while the client still waits: not all the time again.
+                thread::sleep(ACCEPT_AGAIN);
+                continue;
+            }
+        };
         if Arc::strong_count(&served) > MOST_CLIENTS {
             answer(&stream, &Answer::Error(format!("{MOST_CLIENTS} clients are served already: try again")));
             continue;

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use nix::unistd::getuid;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, getuid};
 
 /// What the names of control sockets end in.
 const SUFFIX: &str = "sock";
@@ -82,8 +84,11 @@ fn named(path: &Path) -> Option<Found> {
 fn is_alive(found: &Found) -> bool {
     match UnixStream::connect(&found.path) {
         Err(why) if why.kind() == ErrorKind::ConnectionRefused => {
-            // If it cannot be removed it is found dead the next time too.
-            let _ = fs::remove_file(&found.path);
+            // A program that is just starting has its socket before it listens.
+            if is_gone(found.pid) {
+                // If it cannot be removed it is found dead the next time too.
+                let _ = fs::remove_file(&found.path);
+            }
             false
         }
         // One that is too busy to be connected to is alive.
@@ -91,12 +96,18 @@ fn is_alive(found: &Found) -> bool {
     }
 }
 
+/// Whether there is no such process.
+fn is_gone(pid: u32) -> bool {
+    i32::try_from(pid).map_or(true, |pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+}
+
 /// The control socket of a running program: by its name, its process number, or the socket's path; without a target, of the only one.
 ///
 /// # Errors
 /// No such program, or several; with what there is.
 pub fn find(target: Option<&str>) -> anyhow::Result<PathBuf> {
-    if let Some(path) = target.filter(|target| target.contains('/')) {
+    let is_socket = |path: &str| fs::metadata(path).is_ok_and(|about| about.file_type().is_socket());
+    if let Some(path) = target.filter(|target| target.contains('/') || is_socket(target)) {
         let path = PathBuf::from(path);
         ensure!(path.exists(), "{}: there is no such socket; is the program running?", path.display());
         return Ok(path);

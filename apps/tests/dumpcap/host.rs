@@ -90,6 +90,13 @@ impl Host {
         std::mem::take(&mut to.cable.lock().unwrap().from_card)
     }
 
+    /// Drops the queues of port 0, as a program does that stops a port and goes on.
+    pub(crate) fn stop_port_0(&mut self) {
+        let Queues { rx, tx } = &mut self.sides[0].queues;
+        rx.clear();
+        tx.clear();
+    }
+
     /// Ends as programs do: first the queues, then the monitor.
     pub(crate) fn end(self) {
         drop(self.sides);

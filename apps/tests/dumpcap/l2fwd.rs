@@ -4,6 +4,7 @@ use std::fs;
 
 use gannet::Direction;
 use gannet_apps::monitor::client;
+use nix::sys::signal::Signal;
 
 use super::{Capture, Place, Running, assert_same, wait_for};
 
@@ -21,17 +22,18 @@ fn from_the_attachment_to_the_programs_end_every_packet_is_there_or_lost_and_cou
     let place = Place::new();
     let (record, file) = (place.file("record.pcapng"), place.file("capture.pcapng"));
     let to = format!("sim:ixgbe,peer=pcap:,record={}", record.display());
-    let mut l2fwd = start(&place, ["sim:ixgbe,peer=gen,rate=4000,count=8000", &to]);
+    let l2fwd = start(&place, ["sim:ixgbe,peer=gen,rate=4000", &to]);
     let dumpcap = place.capture(&file, &["l2fwd"]);
-    wait_for("the end of l2fwd", || l2fwd.child.try_wait().unwrap().is_some());
+    wait_for("packets", || fs::metadata(&file).unwrap().len() > 200_000);
+    l2fwd.signal(Signal::SIGINT);
+    assert_eq!(l2fwd.end().status, Some(0));
     let report = dumpcap.report(0);
     assert_eq!((&report["ended"], &report["lost"]), (&"program".into(), &0.into()), "{report}");
     let capture = Capture::read(&file);
     let recorded = recorded(&record);
-    assert_eq!(recorded.len(), 8000);
     for (port, direction) in [(0, Direction::Rx), (1, Direction::Tx)] {
         let captured = capture.bytes(port, direction);
-        assert!(!captured.is_empty());
+        assert!(captured.len() > 500);
         // It began some time after the start, and then missed none.
         assert_same(&captured, &recorded[recorded.len() - captured.len()..]);
     }
@@ -58,7 +60,8 @@ fn a_program_that_is_killed_leaves_a_capture_that_can_be_read() {
     let dumpcap = place.capture(&file, &["-i", "0"]);
     wait_for("packets", || Capture::read(&file).packets.len() > 100);
     drop(l2fwd);
-    let report = dumpcap.report(0);
+    let report = dumpcap.report(1);
     assert_eq!(report["ended"], "program", "{report}");
+    assert!(report["problems"][0].as_str().unwrap().contains("the last are missing"), "{report}");
     assert_eq!(Capture::read(&file).packets.len() as u64, report["packets"].as_u64().unwrap());
 }

@@ -63,6 +63,19 @@ fn only_the_ports_and_the_way_that_are_asked_for() {
 }
 
 #[test]
+fn a_port_that_is_stopped_is_left_out_unless_it_is_asked_for() {
+    let place = Place::new();
+    let file = place.file("out.pcapng");
+    let mut host = Host::new(&place);
+    host.stop_port_0();
+    let outcome = place.run(&["-w", file.to_str().unwrap(), "-i", "0"]);
+    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    place.capture(&file, &["--duration", "0.1"]).report(0);
+    assert_eq!(Capture::read(&file).interfaces, ["sim:ixgbe#1"]);
+    host.end();
+}
+
+#[test]
 fn a_capture_ends_after_so_many_packets_which_are_cut_where_asked_for() {
     let place = Place::new();
     let (file, frames) = (place.file("out.pcapng"), traffic());

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 
 use super::host::Host;
-use super::{Outcome, Place};
+use super::{Outcome, Place, Running};
 
 #[track_caller]
 fn assert_refused(outcome: &Outcome, parts: &[&str]) {
@@ -26,6 +26,7 @@ fn arguments_that_make_no_sense() {
         (&["-w", "x", "--files", "2"], &["--file-size"]),
         (&["-w", "x", "--duration", "-1"], &["above 0"]),
         (&["-w", "x", "--direction", "up"], &["rx, tx, both"]),
+        (&["-w", "x", "--file-size", "18014398509481984"], &["--file-size"]),
         (&["-w", "-", "--file-size", "1"], &["standard output is one file"]),
     ] {
         assert_refused(&place.run(arguments), parts);
@@ -39,12 +40,18 @@ fn programs_that_are_not_there() {
     let outcome = place.run(&["--list"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert!(outcome.stdout.contains("no program is running"), "{outcome:?}");
-    let stale = place.file("gannet/l2fwd-1.sock");
+    let ended = Running::start(&mut place.dumpcap(&["--list"]));
+    let stale = place.file(&format!("gannet/l2fwd-{}.sock", ended.child.id()));
+    ended.end();
     drop(UnixListener::bind(&stale).unwrap());
     assert!(stale.exists());
     assert_refused(&place.run(&["-w", "x", stale.to_str().unwrap()]), &["the program has ended"]);
     assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["no program is running"]);
     assert!(!stale.exists(), "what a killed program has left is removed");
+    let starting = place.file(&format!("gannet/l2fwd-{}.sock", std::process::id()));
+    drop(UnixListener::bind(&starting).unwrap());
+    assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["no program is running"]);
+    assert!(starting.exists(), "its program may be about to listen");
     let host = Host::new(&place);
     assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["l2fwd is not running", "host 1"]);
     assert_refused(&place.run(&["-w", "x", "/no/such.sock"]), &["there is no such socket"]);
@@ -69,7 +76,8 @@ fn sockets_of_others() {
             (&stream).write_all(answer).unwrap();
         });
         let file = place.file("x.pcapng");
-        let outcome = place.run(&["-w", file.to_str().unwrap(), socket.to_str().unwrap()]);
+        let mut command = place.dumpcap(&["-w", file.to_str().unwrap(), "other.sock"]);
+        let outcome = Running::start(command.current_dir(place.0.path())).end();
         server.join().unwrap();
         assert!(matches!(outcome.status, Some(1 | 2)), "{outcome:?}");
         assert!(outcome.stderr.contains(part) || outcome.stdout.contains(part), "no {part:?}: {outcome:?}");

@@ -31,7 +31,8 @@ pub const MAX_SHOWN: usize = 32;
 /// Looks at the packets of a queue, on the core that polls it: what it does costs the program time. It must not block, and should
 /// not allocate. The queue drops it, so that should be cheap too.
 pub trait Tap: Send {
-    /// Packets, at most [`MAX_SHOWN`], that have just been received or that the card is about to get. [`Self::commit`] follows.
+    /// Packets, at most [`MAX_SHOWN`] and maybe none, that have just been received or that the card is about to get. [`Self::commit`]
+    /// follows.
     fn look(&mut self, packets: &[Packet]);
 
     /// The first `count` of the packets shown have been received or handed to the card. The others have not: forget them, they are shown
@@ -87,15 +88,28 @@ impl TapPoint {
     /// # Errors
     /// [`Error::Tapped`] if there is another one, [`Error::QueueClosed`].
     pub fn attach(&self, tap: Box<dyn Tap>) -> Result<Attachment> {
-        self.shared.claim().map_err(|state| {
-            let (port, queue) = (self.port.name.to_string(), self.queue);
-            match state {
-                CLOSED => Error::QueueClosed { port, direction: self.direction, queue },
-                _ => Error::Tapped { port, direction: self.direction, queue },
-            }
-        })?;
+        self.shared.claim().map_err(|state| self.refusal(state))?;
         self.shared.offer.store(Some(Box::new(Offer(tap))));
+        if self.is_closed() {
+            // Since the claim: the queue may have looked for an offer before there was one.
+            drop(self.shared.offer.take());
+            return Err(self.refusal(CLOSED));
+        }
         Ok(Attachment { shared: self.shared.clone() })
+    }
+
+    /// Whether the queue is gone: nothing can be attached any more.
+    pub fn is_closed(&self) -> bool {
+        self.shared.state.load(Ordering::SeqCst) == CLOSED
+    }
+
+    /// Why nothing can be attached in this state.
+    fn refusal(&self, state: u8) -> Error {
+        let (port, queue) = (self.port.name.to_string(), self.queue);
+        match state {
+            CLOSED => Error::QueueClosed { port, direction: self.direction, queue },
+            _ => Error::Tapped { port, direction: self.direction, queue },
+        }
     }
 }
 
@@ -152,8 +166,8 @@ impl Shared {
 
     /// From one state to another, if it is in it; else the state that it is in.
     fn pass(&self, from: u8, to: u8) -> std::result::Result<(), u8> {
-        // The order among the state's changes is all that matters: a tap comes through the offer.
-        self.state.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).map(drop)
+        // One order with the swaps of the offer: of a queue that closes and somebody who attaches, one sees what the other has done.
+        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).map(drop)
     }
 }
 
@@ -181,7 +195,7 @@ impl TapSeat {
     /// Who looks now: does first what has been asked for from outside.
     #[cold]
     pub(crate) fn tap(&mut self) -> Option<&mut dyn Tap> {
-        if self.shared.state.load(Ordering::Relaxed) == LEAVING {
+        if self.shared.state.load(Ordering::SeqCst) == LEAVING {
             self.tap = None;
             // Somebody may have attached meanwhile; then there is an offer at the next burst.
             let _ = self.shared.pass(LEAVING, FREE);
@@ -197,7 +211,7 @@ impl TapSeat {
 
 impl Drop for TapSeat {
     fn drop(&mut self) {
-        self.shared.state.store(CLOSED, Ordering::Relaxed);
+        self.shared.state.store(CLOSED, Ordering::SeqCst);
         drop(self.shared.offer.take());
     }
 }

@@ -72,7 +72,12 @@ impl Capture<'_> {
         let mut quiet_turns = 0;
         let ended = loop {
             match session.next()? {
-                Event::End => break ending.unwrap_or(Ended::Program),
+                Event::Frame(Frame::End, _) => break ending.unwrap_or(Ended::Program),
+                Event::Closed => {
+                    self.problems
+                        .push("the program was gone before it had sent all packets: the last are missing".into());
+                    break ending.unwrap_or(Ended::Program);
+                }
                 Event::Nothing => quiet_turns += 1,
                 Event::Frame(frame, bytes) => {
                     quiet_turns = 0;
@@ -145,6 +150,7 @@ impl Capture<'_> {
                 self.ordered = ordered;
                 self.output.flush()
             }
+            Frame::End => Ok(()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::filter::{self, Filter};
 /// The program is not restarted, and not slowed down: packets that it sends and receives faster than they can be written are lost to the
 /// capture, counted, and not to the program. Captures until Ctrl-C, or until the program ends.
 ///
-/// Exit status: 0 if everything was captured, 1 if packets were lost or could not be written, 2 if it could not run.
+/// Exit status: 0 if everything was captured, 1 if packets were lost or could not be written or the program was killed, 2 if it could not run.
 #[derive(Debug, Parser)]
 #[command(version, after_help = filter::HELP, after_long_help = format!("{}\n\n{EXAMPLES}", filter::HELP))]
 pub(crate) struct Arguments {
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     pub(crate) duration: Option<Duration>,
 
     /// Begin a new file when one is this large: FILE_00001, FILE_00002 and so on.
-    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u64).range(1..=u64::MAX >> 10))]
     pub(crate) file_size: Option<u64>,
 
     /// Keep the last so many files, and remove older ones.

@@ -39,8 +39,8 @@ pub(crate) enum Event<'a> {
     Frame(Frame, &'a [u8]),
     /// Nothing, for a while.
     Nothing,
-    /// All there is: the program has closed the connection.
-    End,
+    /// No more: the program has closed the connection.
+    Closed,
 }
 
 impl Session {
@@ -84,15 +84,14 @@ impl Session {
                 break whole;
             }
             match self.read() {
-                // A frame that is not whole: the program has been killed.
-                Ok(0) => return Ok(Event::End),
+                Ok(0) => return Ok(Event::Closed),
                 Ok(_) => {}
                 Err(why)
                     if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) =>
                 {
                     return Ok(Event::Nothing);
                 }
-                Err(why) if why.kind() == ErrorKind::ConnectionReset => return Ok(Event::End),
+                Err(why) if why.kind() == ErrorKind::ConnectionReset => return Ok(Event::Closed),
                 Err(why) => return Err(why).context("reading what is captured"),
             }
         };
@@ -127,7 +126,7 @@ impl Session {
         read
     }
 
-    /// Enough: the program sends what it has, and then [`Event::End`] comes.
+    /// Enough: the program sends what it has, and then [`Frame::End`].
     pub(crate) fn finish(&self) -> anyhow::Result<()> {
         match self.stream.shutdown(Shutdown::Write) {
             // The program has closed it before.

@@ -118,11 +118,16 @@ impl<D: Device, F: Family> TxRing<D, F> {
         Ok(queue)
     }
 
+    /// Descriptors that can be written. One place stays free: head = tail would mean an empty ring to the card.
+    #[inline(always)]
+    fn free(&self) -> u32 {
+        self.ring.len() - 1 - self.buffers.len()
+    }
+
     /// Writes descriptors for packets from the front of `burst`, at most a run of descriptors. Returns how many packets.
     #[inline(always)]
     fn send_run(&mut self, burst: &mut Burst, bytes: &mut u64) -> u32 {
-        // One place stays free: head = tail would mean an empty ring to the card.
-        let free = self.ring.len() - 1 - self.buffers.len();
+        let free = self.free();
         let ring = self.ring.descriptors();
         let sent = self.buffers.send(burst, free.min(RUN), &self.dma, LENGTHS, |position, segment| {
             *bytes += u64::from(segment.len);
@@ -190,7 +195,9 @@ impl<D: Device, F: Family> TxRing<D, F> {
         self.reclaim();
         let (mut sent, mut bytes) = (0, 0);
         while !burst.is_empty() {
-            tap.look(&burst[..burst.len().min(MAX_SHOWN)]);
+            // Each needs a descriptor at least.
+            let most = MAX_SHOWN.min(self.free() as usize);
+            tap.look(&burst[..burst.len().min(most)]);
             let run = self.send_run(burst, &mut bytes);
             tap.commit(run as usize);
             sent += run;

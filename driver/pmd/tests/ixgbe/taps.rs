@@ -1,6 +1,6 @@
 //! Taps on queues: what they are shown, and how they come and go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,13 +14,15 @@ use super::harness::{Rig, Running, assert_home, burst_of, bytes, packet, pool};
 #[derive(Default)]
 struct Witness {
     shown: Vec<Vec<u8>>,
+    looks: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
     gone: Arc<AtomicBool>,
 }
 
 impl Tap for Witness {
     fn look(&mut self, packets: &[Packet]) {
-        assert!((1..=MAX_SHOWN).contains(&packets.len()));
+        assert!(packets.len() <= MAX_SHOWN);
+        self.looks.fetch_add(packets.len(), Ordering::Relaxed);
         self.shown = packets.iter().map(|packet| packet.segments().collect::<Vec<_>>().concat()).collect();
     }
 
@@ -38,11 +40,13 @@ impl Drop for Witness {
 impl Witness {
     /// What it sees, and whether it has been dropped.
     fn testimony(&self) -> Testimony {
-        Testimony { seen: self.seen.clone(), gone: self.gone.clone() }
+        Testimony { looks: self.looks.clone(), seen: self.seen.clone(), gone: self.gone.clone() }
     }
 }
 
 struct Testimony {
+    /// Packets shown, whether or not they have been handed over.
+    looks: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
     gone: Arc<AtomicBool>,
 }
@@ -138,6 +142,7 @@ fn packets_are_shown_once_when_the_card_gets_them() {
     assert_eq!(testimony.take(), frames(0..first as u32));
     assert_eq!(tx.send(&mut burst), 0);
     assert_eq!(testimony.take(), frames(0..0));
+    assert_eq!(testimony.looks.load(Ordering::Relaxed), first, "what finds no room is not shown");
     rig.settle();
     assert_eq!(tx.send(&mut burst), 100 - first);
     assert_eq!(testimony.take(), frames(first as u32..100));
@@ -221,7 +226,9 @@ fn a_queue_that_is_never_polled_takes_nothing_and_lets_go_of_all() {
         assert!(testimony.is_gone());
     }
     let (attachment, testimony) = attach(&point);
+    assert!(!point.is_closed());
     port.stop();
+    assert!(point.is_closed());
     assert!(testimony.is_gone(), "with the queue");
     drop(attachment);
     let why = point.attach(Box::new(Witness::default())).expect_err("the queue is gone");

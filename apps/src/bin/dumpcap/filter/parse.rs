@@ -17,12 +17,15 @@ type Wrong = (usize, String);
 /// Deepest nesting, so that no filter overflows the stack.
 const DEEPEST: usize = 64;
 
+/// Most terms, for the same reason: each "and" and "or" is one level more in the tree.
+const MOST_TERMS: usize = 1000;
+
 const PRIMITIVES: &str =
     "host, net, port, portrange, ether, vlan, less, greater, src, dst, ip, ip6, arp, icmp, icmp6, tcp, udp";
 
 /// Reads a whole text.
 pub(super) fn parse(text: &str) -> Result<Expression, Wrong> {
-    let mut parser = Parser { words: words(text), next: 0, end: text.len(), last: None, depth: 0 };
+    let mut parser = Parser { words: words(text), next: 0, end: text.len(), last: None, depth: 0, terms: 0 };
     let expression = parser.expression()?;
     match parser.peek() {
         None => Ok(expression),
@@ -66,6 +69,7 @@ struct Parser<'a> {
     end: usize,
     last: Option<Kind>,
     depth: usize,
+    terms: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -101,6 +105,10 @@ impl<'a> Parser<'a> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.wrong(&format!("this is nested too deeply: at most {DEEPEST} levels")));
+        }
+        self.terms += 1;
+        if self.terms > MOST_TERMS {
+            return Err(self.wrong(&format!("this is too long: at most {MOST_TERMS} terms")));
         }
         let term = if self.take(&["not", "!"]) {
             Expression::Not(Box::new(self.term()?))

@@ -159,6 +159,9 @@ fn what_is_wrong_is_said_and_where() {
     }
     let deep = "(".repeat(100_000);
     assert!(Filter::parse(&deep).expect_err("too deep").why.contains("nested too deeply"));
+    let alternatives = |number| vec!["arp"; number].join(" or ");
+    assert!(Filter::parse(&alternatives(100_000)).expect_err("too many").why.contains("too long"));
+    assert!(!filter(&alternatives(1000)).matches(&[0; 60], 60));
     let shown = Filter::parse("tcp prot 80").unwrap_err().to_string();
     assert!(shown.ends_with("\n    tcp prot 80\n        ^"), "{shown}");
 }
