@@ -8,7 +8,7 @@
 //!   main     supervisor: progress, links, the end
 //! ```
 //!
-//! [`trial`] is what a measurement is, [`bench`] makes them on ports.
+//! [`trial`] is what a measurement is, [`mod@bench`] makes them on ports.
 
 #![forbid(unsafe_code)]
 
