@@ -27,7 +27,7 @@ use gannet_apps::launch::{Launched, Plan, PortOptions, launch, stop};
 use gannet_apps::port_name;
 use gannet_apps::ports::Hold;
 use gannet_apps::program;
-use smoltcp::wire::EthernetAddress;
+use gannet_apps::values::mac_address;
 
 /// Sends a file as UDP datagrams without copying a byte of it.
 ///
@@ -49,7 +49,7 @@ struct Arguments {
     from: SocketAddrV4,
 
     /// MAC address of the receiver.
-    #[arg(long, value_name = "MAC", default_value = "ff:ff:ff:ff:ff:ff", value_parser = mac)]
+    #[arg(long, value_name = "MAC", default_value = "ff:ff:ff:ff:ff:ff", value_parser = mac_address)]
     mac: MacAddress,
 }
 
@@ -67,11 +67,6 @@ const PIECE: usize = 1024;
 
 /// Longest wait for the card to take what is left.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-fn mac(text: &str) -> Result<MacAddress, String> {
-    let address: Result<EthernetAddress, ()> = text.parse();
-    address.map(|address| address.0).map_err(|()| "a MAC address is needed, as in 02:00:00:00:00:01".into())
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

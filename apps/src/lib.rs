@@ -13,3 +13,4 @@ pub mod ports;
 pub mod program;
 pub mod running;
 pub mod smoltcp_device;
+pub mod values;

@@ -8,10 +8,10 @@ use std::str::FromStr;
 
 use anyhow::{Context, ensure};
 use gannet::{Burst, Checksum, MacAddress};
+use gannet_apps::values::mac_address;
 use gannet_mempool::Reason;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
-use smoltcp::wire::EthernetAddress;
 
 const PLACE: &str = "l3fwd";
 pub(crate) static NOT_OURS: Reason = Reason::new(PLACE, "not_ours", "sent to a group of hosts, not to this router");
@@ -50,15 +50,9 @@ impl FromStr for Route {
         let (port, mac) = way.split_once(',').map_or((way, None), |(port, mac)| (port, Some(mac)));
         let prefix = prefix.parse().with_context(|| format!("{prefix:?} is no prefix, as in 198.51.100.0/24"))?;
         let port: u8 = port.parse().with_context(|| format!("{port:?} is no number of a port, as in 0"))?;
-        let next_hop = mac.map_or(Ok([2, 0, 0, 0, 0, port]), mac_address)?;
+        let next_hop = mac.map_or(Ok([2, 0, 0, 0, 0, port]), mac_address).map_err(anyhow::Error::msg)?;
         Ok(Route { prefix, port: port.into(), next_hop })
     }
-}
-
-fn mac_address(text: &str) -> anyhow::Result<MacAddress> {
-    let address: Result<EthernetAddress, ()> = text.parse();
-    let address = address.ok().with_context(|| format!("{text:?} is no MAC address, as in 02:00:00:00:00:01"))?;
-    Ok(address.0)
 }
 
 /// Where packets go next.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use clap::Parser;
 use gannet_apps::capture::{MAX_SNAPLEN, Ways};
+use gannet_apps::values::seconds;
 
 use crate::filter::{self, Filter};
 
@@ -81,13 +82,6 @@ Examples:
       some of it, to look at while it comes
   dumpcap -w ring.pcapng --file-size 10240 --files 5
       the last 50 MiB, until Ctrl-C";
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(time)) if !time.is_zero() => Ok(time),
-        _ => Err("a number of seconds above 0 is needed".into()),
-    }
-}
 
 impl Arguments {
     /// Checks what clap does not know.

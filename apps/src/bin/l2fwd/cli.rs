@@ -8,6 +8,7 @@ use gannet::Idle;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
+use gannet_apps::values::seconds;
 
 use crate::forward::Shared;
 
@@ -74,13 +75,6 @@ Examples:
       every frame of in.pcap through two cards into out.pcapng
   l2fwd --port sim:ixgbe,peer=tap:gan0 --port sim:ixgbe,peer=tap:gan1
       a cable between two interfaces of the host (as root)";
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(time)) if !time.is_zero() => Ok(time),
-        _ => Err("a number of seconds above 0 is needed".into()),
-    }
-}
 
 impl Arguments {
     /// The ports to open: those given, or the demonstration's.

@@ -11,6 +11,7 @@ use gannet::MacAddress;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
+use gannet_apps::values::seconds;
 
 use crate::bench::Way;
 use crate::field::{Field, Vlan};
@@ -149,13 +150,6 @@ Examples:
       one frame after the other, there and back
   pktgen --port pci:0000:01:00.0 --pcap traffic.pcap --timing 10x
       a capture, ten times faster";
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(time)) if !time.is_zero() => Ok(time),
-        _ => Err("a number of seconds above 0 is needed".into()),
-    }
-}
 
 impl TrafficOptions {
     /// Frames of these sizes.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use gannet::MacAddress;
+use gannet_apps::values;
 
 use crate::random::XorShift;
 
@@ -96,15 +97,7 @@ impl<T: Value> FromStr for Field<T> {
 
 impl Value for MacAddress {
     fn parse(text: &str) -> Result<MacAddress, String> {
-        let bad = || format!("{text:?} is no MAC address, as in 02:00:00:00:00:01");
-        let mut bytes = [0; 6];
-        let mut parts = text.split(':');
-        for byte in &mut bytes {
-            let hex = |part: &&str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
-            let part = parts.next().filter(hex).ok_or_else(bad)?;
-            *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
-        }
-        if parts.next().is_some() { Err(bad()) } else { Ok(bytes) }
+        values::mac_address(text)
     }
 
     fn number(self) -> u128 {

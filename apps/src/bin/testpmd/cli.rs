@@ -7,6 +7,7 @@ use clap::Parser;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
+use gannet_apps::values::seconds;
 
 use crate::engine::EngineName;
 
@@ -72,14 +73,6 @@ Examples:
       two cards, bound to vfio-pci (nicctl doctor tells what is missing)
   testpmd --port sim:ixgbe,peer=tap:gan0 --engine icmpecho --auto-start
       a card that answers ping from the host (as root)";
-
-/// Reads a time.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(time)) if !time.is_zero() => Ok(time),
-        _ => Err("a number of seconds above 0 is expected".into()),
-    }
-}
 
 impl Arguments {
     /// The ports to open: those given, or the demonstration's.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use gannet::MacAddress;
+use gannet_apps::values;
 use gannet_mempool::registry;
 
 use crate::commands::Command;
@@ -173,8 +173,8 @@ impl Slot {
             },
             Slot::Count if word.parse::<u64>().is_ok() => Ok(()),
             Slot::Count => Err("a whole number is expected".into()),
-            Slot::Seconds => crate::cli::seconds(word).map(|_| ()),
-            Slot::Mac => parse_mac(word).map(|_| ()),
+            Slot::Seconds => values::seconds(word).map(|_| ()),
+            Slot::Mac => values::mac_address(word).map(|_| ()),
             Slot::Engine => listed("engine"),
             Slot::Setting => listed("setting"),
             Slot::Tunable => listed("tunable"),
@@ -190,22 +190,6 @@ impl Slot {
             Slot::Tunable => registry::tunables().iter().map(|row| row.name.to_owned()).collect(),
             Slot::Count | Slot::Seconds | Slot::Mac | Slot::Value | Slot::Topic => Vec::new(),
         }
-    }
-}
-
-/// An Ethernet address as it is written, 02:00:00:00:00:01.
-pub(crate) fn parse_mac(text: &str) -> Result<MacAddress, String> {
-    let mut mac = MacAddress::default();
-    let mut parts = text.split(':');
-    for byte in &mut mac {
-        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        *byte = part
-            .and_then(|part| u8::from_str_radix(part, 16).ok())
-            .ok_or("an Ethernet address such as 02:00:00:00:00:01 is expected")?;
-    }
-    match parts.next() {
-        None => Ok(mac),
-        Some(_) => Err("an Ethernet address has six bytes, as in 02:00:00:00:00:01".into()),
     }
 }
 

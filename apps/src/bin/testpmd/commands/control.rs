@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use gannet_apps::values;
 
 use super::{Unmet, show};
 use crate::answer::Answer;
-use crate::cli;
 use crate::explain;
 use crate::grammar::Arguments;
 use crate::port::Port;
@@ -72,7 +72,7 @@ pub(super) fn explain(session: &mut Session, arguments: &Arguments) -> anyhow::R
 }
 
 pub(super) fn sleep(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
-    let time = cli::seconds(arguments.word("SECONDS")).map_err(anyhow::Error::msg)?;
+    let time = values::seconds(arguments.word("SECONDS")).map_err(anyhow::Error::msg)?;
     session.wait(time, |_| false)?;
     Ok(Answer::done(format!("waited {} s", time.as_secs_f64())))
 }
@@ -82,7 +82,7 @@ pub(super) fn wait(session: &mut Session, arguments: &Arguments) -> anyhow::Resu
     let count: u64 = arguments.number("COUNT")?;
     let patience = match arguments.word("SECONDS") {
         "" => PATIENCE,
-        text => cli::seconds(text).map_err(anyhow::Error::msg)?,
+        text => values::seconds(text).map_err(anyhow::Error::msg)?,
     };
     if !session.wait(patience, |session| session.moved() >= count)? {
         let moved = session.moved();

@@ -2,11 +2,12 @@
 
 use anyhow::{bail, ensure};
 use gannet::{Filter, MAX_BURST, MacAddress, Multicast, PortConfig, Promiscuous, VlanTags};
+use gannet_apps::values;
 use gannet_mempool::registry;
 
 use super::control::with_ports;
 use crate::answer::Answer;
-use crate::grammar::{self, Arguments};
+use crate::grammar::Arguments;
 use crate::port::Port;
 use crate::session::Session;
 
@@ -40,7 +41,7 @@ pub(super) fn tunable(_: &mut Session, arguments: &Arguments) -> anyhow::Result<
 }
 
 fn mac(arguments: &Arguments) -> anyhow::Result<MacAddress> {
-    grammar::parse_mac(arguments.word("MAC")).map_err(anyhow::Error::msg)
+    values::mac_address(arguments.word("MAC")).map_err(anyhow::Error::msg)
 }
 
 /// Changes the filters of ports: of all, or of none.
