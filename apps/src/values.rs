@@ -11,7 +11,7 @@ use gannet::MacAddress;
 pub fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>().map(Duration::try_from_secs_f64) {
         Ok(Ok(time)) if !time.is_zero() => Ok(time),
-        _ => Err("a number of seconds above 0 is needed".into()),
+        _ => Err("a number of seconds above 0 is expected".into()),
     }
 }
 
