@@ -1,7 +1,7 @@
 //! A port as the user sees it: started, stopped and started again, with a configuration that is changed while it is stopped.
 
 use anyhow::{Context, anyhow, bail, ensure};
-use gannet::{Configured, Control, Filter, Link, MacAddress, PortConfig, PortInfo, Queues};
+use gannet::{Configured, Control, Filter, Link, MacAddress, PortConfig, PortInfo, Queues, RegisterValue};
 use gannet_apps::ports::{Cable, Hold};
 use gannet_apps::running::Running;
 
@@ -124,6 +124,18 @@ impl Port {
     /// State of the link now; down while the port is not started.
     pub(crate) fn link(&self) -> Link {
         self.control().map_or(Link::Down, Control::link)
+    }
+
+    /// What the registers of its card hold, whether it is started or not.
+    ///
+    /// # Errors
+    /// The card is gone.
+    pub(crate) fn registers(&self) -> anyhow::Result<Vec<RegisterValue>> {
+        Ok(match &self.state {
+            PortState::Started { running, .. } => running.control().context("the card is gone")?.registers()?,
+            PortState::Stopped { port, .. } => port.registers()?,
+            PortState::Lost { reason } => bail!("port {} is lost: {reason}", self.number),
+        })
     }
 
     /// Its queues, to be polled. What cores have already is missing.
