@@ -56,7 +56,10 @@ fn by_name(registers: &[RegisterValue], name: &str) -> anyhow::Result<Vec<Regist
 
 /// Lines of a table under [`TITLES`]. Neighbours of an array with the same value share one.
 pub fn lines(registers: &[RegisterValue]) -> Vec<[String; 4]> {
-    let alike = |one: &RegisterValue, next: &RegisterValue| (one.name, one.value) == (next.name, next.value);
+    let alike = |one: &RegisterValue, next: &RegisterValue| {
+        let are_neighbours = one.index.is_some_and(|index| next.index == Some(index + 1));
+        are_neighbours && (one.name, one.value) == (next.name, next.value)
+    };
     registers.chunk_by(alike).map(line).collect()
 }
 
@@ -71,8 +74,11 @@ fn line(registers: &[RegisterValue]) -> [String; 4] {
     [name, format!("{offset:#07x}"), format!("{value:#010x}"), fields.clone()]
 }
 
-/// The same for programs: a list of all of them.
+/// The same for programs: an object for each.
 pub fn json(registers: &[RegisterValue]) -> Value {
-    let object = |RegisterValue { name, index, offset, value, fields }: &RegisterValue| json!({ "name": name, "index": index, "offset": offset, "value": value, "fields": fields });
+    let object = |register: &RegisterValue| {
+        let RegisterValue { name, index, offset, value, fields } = register;
+        json!({ "name": name, "index": index, "offset": offset, "value": value, "fields": fields })
+    };
     registers.iter().map(object).collect()
 }
