@@ -18,6 +18,8 @@ pub(crate) struct Port {
     pub(crate) peer: MacAddress,
     /// Accesses to memory that the IOMMU has refused.
     pub(crate) faults: Vec<String>,
+    /// Which core has panicked and taken queues of the port with it, since the port was started.
+    pub(crate) panicked: Option<String>,
     state: PortState,
     /// What had been counted when statistics were cleared.
     before: Counts,
@@ -62,6 +64,7 @@ impl Port {
             // As DPDK's testpmd has it: an address of nobody, with the port's number.
             peer: [0x02, 0, 0, 0, 0, number as u8],
             faults: Vec::new(),
+            panicked: None,
             state: PortState::Started { running: Box::new(running), queues },
             before: Counts::default(),
             last: Counts::default(),
@@ -241,6 +244,7 @@ impl Port {
         let (control, queues) = started.map_err(|_| anyhow!("starting port {number} panicked"))??;
         self.before = Counts { card: self.before.card, ..Counts::default() };
         self.state = PortState::Started { running: Box::new(Running::new(control, cable)), queues };
+        self.panicked = None;
         Ok(())
     }
 

@@ -12,9 +12,10 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::engine::EngineName;
+use crate::forward::StreamView;
 use crate::grammar::Arguments;
 use crate::port::Port;
-use crate::session::{Session, StreamView};
+use crate::session::Session;
 
 /// A row whose cells are its fields in their order.
 macro_rules! row {
