@@ -9,8 +9,8 @@ use crate::values;
 /// Titles of the columns of [`lines`].
 pub const TITLES: [&str; 4] = ["REGISTER", "OFFSET", "VALUE", "FIELDS THAT ARE SET"];
 
-/// Those of `registers` that `text` means, in capitals or not: a register or a whole array, as RDT; one of an array, as RDT[3]; or else all that
-/// begin so, as RD, RD[3], or nothing for all.
+/// Those of `registers` that `text` means, in capitals or not: a register or a whole array, as `RDT`; one of an array, as `RDT[3]`; or else all that
+/// begin so, as `RD` or `RD[3]`, or nothing for all.
 ///
 /// # Errors
 /// It means none; with the nearest name, or all.
