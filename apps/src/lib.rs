@@ -11,6 +11,7 @@ pub mod monitor;
 pub mod port_name;
 pub mod ports;
 pub mod program;
+pub mod registers;
 pub mod running;
 pub mod smoltcp_device;
 pub mod values;

@@ -31,6 +31,16 @@ pub fn mac_address(text: &str) -> Result<MacAddress, String> {
     if parts.next().is_some() { Err(bad()) } else { Ok(bytes) }
 }
 
+/// The one of `names` that `word` is most like, if it is at all: the beginning of it, or at most a third of its letters are others.
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |name: &str| match name.starts_with(word) {
+        true => 0,
+        false => strsim::damerau_levenshtein(word, name),
+    };
+    let near = names.map(|name| (distance(name), name)).min_by_key(|(distance, _)| *distance);
+    near.filter(|(distance, name)| distance * 3 <= name.len().max(3)).map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

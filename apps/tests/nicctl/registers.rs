@@ -46,6 +46,11 @@ fn of_a_card_by_name() {
     assert_eq!(report, json!({ "card": CARD, "registers": [register] }));
     let (report, _) = machine.json(&["regs", CARD, "RDT"]);
     assert_eq!(report["registers"].as_array().map(Vec::len), Some(128));
+    // Beginnings; but CTRL is a name, and does not mean CTRL_EXT.
+    let table = machine.table(&["regs", CARD, "tdl", "CTRL"]);
+    assert_eq!(lines(&table)[1..], ["TDLEN[0-127] 0x06008 0x00000000", "CTRL 0x00000 0x00000000"]);
+    let table = machine.table(&["regs", CARD, "RDT[1]", "RDT[3]", "RDT[4]"]);
+    assert_eq!(lines(&table)[1..], ["RDT[1] 0x01058 0x00000000", "RDT[3-4] 0x010d8 0x00000000"], "neighbours only");
 }
 
 #[test]
@@ -77,6 +82,7 @@ fn of_a_software_card() {
 fn names_that_are_wrong_are_said() {
     let machine = machine(&[]);
     machine.refuses(&["regs", CARD, "GPRC"], &["no register \"GPRC\"", "CTRL, STATUS"]);
+    machine.refuses(&["regs", CARD, "RXCSMU"], &["no register \"RXCSMU\", did you mean RXCSUM?"]);
     machine.refuses(&["regs", CARD, "RDT[128]"], &["RDT has registers 0 to 127"]);
     machine.refuses(&["regs", CARD, "RDT[x]"], &["RDT has registers 0 to 127"]);
     machine.refuses(&["regs", CARD, "CTRL[1]"], &["CTRL is a single register"]);

@@ -40,6 +40,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("stop", "stop"),
     ("show port PORTS stats", "show port all stats"),
     ("show port PORTS xstats", "show port 0 xstats"),
+    ("show port PORTS regs", "show port 1 regs"),
+    ("show port PORTS regs NAME", "show port all regs RD[0]"),
     ("show queues", "show queues"),
     ("show peers", "show peers"),
     ("show pool", "show pool"),

@@ -8,6 +8,7 @@ mod commands;
 mod guide;
 mod prompt;
 mod refusals;
+mod registers;
 mod scripts;
 mod telemetry;
 

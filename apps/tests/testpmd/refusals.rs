@@ -107,11 +107,14 @@ fn values_out_of_range() {
     assert_refused("set port 2 promiscuous on", "no such port, there are 0 to 1");
     assert_refused("sleep 1e30", "above 0");
     assert_refused("wait packets 18446744073709551616", "a whole number is expected");
+    assert_refused("show port 0 regs rtd", "no register \"rtd\", did you mean RDT?");
+    assert_refused("show port 0 regs GPRC", "no register \"GPRC\"; there are: CTRL, STATUS");
+    assert_refused("show port 0 regs RDT[128]", "RDT has registers 0 to 127");
+    assert_refused("show port 0 regs STATUS[0]", "STATUS is a single register");
 }
 
 #[test]
 fn what_there_is_not_is_said_to_be_missing() {
     assert_refused("set port 0 mtu 9000", "frames of up to 1518 bytes (MTU 1500)");
     assert_refused("flow create 0 ingress", "no flow filters");
-    assert_refused("show regs 0", "nicctl regs");
 }

@@ -1,7 +1,7 @@
 //! The cards that have a driver, by PCI id.
 
 use gannet_bus::pci::PciId;
-use gannet_spec::INTEL;
+use gannet_spec::{INTEL, Named, x82574, x82576, x82599};
 
 /// A kind of card that Gannet drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,15 @@ impl Pmd {
             Pmd::Ixgbe => "ixgbe",
             Pmd::Igb => "igb",
             Pmd::E1000e => "e1000e",
+        }
+    }
+
+    /// The registers of its cards that a look does not change: no statistics, no interrupt causes, no semaphores.
+    pub fn registers(self) -> &'static [Named] {
+        match self {
+            Pmd::Ixgbe => x82599::names::REGISTERS,
+            Pmd::Igb => x82576::names::REGISTERS,
+            Pmd::E1000e => x82574::names::REGISTERS,
         }
     }
 }

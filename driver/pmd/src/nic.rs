@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use gannet_bus::descriptors::{DescriptorRing, RingMemory};
 use gannet_bus::pci::{self, BusMaster};
-use gannet_bus::{Condition, Device, DmaFault};
+use gannet_bus::{Condition, Device, DmaFault, Registers};
 use gannet_mempool::dma::{self, Checked, DmaMapper, DmaTable};
 use gannet_mempool::region::RegionOptions;
+use gannet_spec::RegisterValue;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::cards::Card;
@@ -310,6 +311,15 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
 
     fn set_filter(&mut self, filter: &Filter) {
         self.hardware.family.set_filter(&self.hardware.mmio, self.info.mac, filter);
+    }
+
+    fn registers(&self) -> Result<Vec<RegisterValue>> {
+        let mmio = &self.hardware.mmio;
+        let registers = self.info.card.driver.registers();
+        let values = registers.iter().flat_map(|named| named.values(|offset| mmio.bar.read(offset))).collect();
+        // Last: a card that leaves in the middle reads as ones from there on.
+        mmio.check_present()?;
+        Ok(values)
     }
 
     fn stats(&mut self) -> PortStats {

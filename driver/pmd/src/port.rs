@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use gannet_bus::{Condition, Device, DmaFault};
 use gannet_mempool::dma::{DmaMapper, External};
+use gannet_spec::RegisterValue;
 
 use crate::cards::{self, Card};
 use crate::config::{Limits, PortConfig};
@@ -52,6 +53,9 @@ pub(crate) trait Driver: Send {
     fn dma_faults(&self) -> Vec<DmaFault>;
 
     fn set_filter(&mut self, filter: &Filter);
+
+    /// The registers that a look does not change.
+    fn registers(&self) -> Result<Vec<RegisterValue>>;
 
     /// The card's counters since probing.
     fn stats(&mut self) -> PortStats;
@@ -135,6 +139,14 @@ impl<S> Port<S> {
     /// [`Error::Config`] with what the card can.
     pub fn check(&self, config: &PortConfig) -> Result<()> {
         config.check(&self.driver.info().name, &self.driver.limits())
+    }
+
+    /// The card's registers: see [`Control::registers`].
+    ///
+    /// # Errors
+    /// The card is gone.
+    pub fn registers(&self) -> Result<Vec<RegisterValue>> {
+        self.driver.registers()
     }
 
     /// Gives it a configuration.
@@ -265,6 +277,18 @@ impl Control {
     /// bytes, 55 s at 10 Gb/s) and do not tell when they overflow.
     pub fn stats(&mut self) -> PortStats {
         self.driver.stats()
+    }
+
+    /// The card's registers and what they hold, as far as a look does not change them: no statistics, no interrupt causes, no semaphores
+    /// ([`crate::Pmd::registers`]). To be shown to people, while the port runs too; some thousand reads over the bus, of which the queues see nothing.
+    /// The arrays are those of the family's largest chip: on smaller ones what lies beyond their queues means nothing.
+    ///
+    /// The counterparts are `ethtool -d` and DPDK's `rte_eth_dev_get_reg_info`.
+    ///
+    /// # Errors
+    /// The card is gone, before or meanwhile: the ones that it reads as are no content.
+    pub fn registers(&self) -> Result<Vec<RegisterValue>> {
+        self.driver.registers()
     }
 
     /// The counters of each receive queue.

@@ -18,7 +18,7 @@ pub mod x82574;
 pub mod x82576;
 pub mod x82599;
 
-pub use named::{Harmless, Named};
+pub use named::{Harmless, Named, RegisterValue};
 pub use reg::{ClearOnRead, ReadOnly, ReadSideEffect, ReadWrite, Readable, Reg, RegArray, Window, Writable, WriteOnly};
 pub use semaphore::Swsm;
 

@@ -72,7 +72,10 @@ pub(crate) enum Command {
     Regs {
         /// A card, as in 0000:01:00.0, or sim:ixgbe for a software 82599.
         card: Card,
-        #[arg(value_name = "NAME", help = "Registers, as in STATUS, RDT or RDT[3] [default: all]")]
+        #[arg(
+            value_name = "NAME",
+            help = "Registers, as in STATUS, RDT or RDT[3], or beginnings of their names, as in RD [default: all]"
+        )]
         names: Vec<String>,
     },
     /// Show what the kernel's driver of a card has counted.

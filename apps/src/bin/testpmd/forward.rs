@@ -1,5 +1,6 @@
 //! Forwarding: streams and their engines, dealt out to threads that stay on their cores, and the way back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -9,7 +10,7 @@ use anyhow::Context;
 use gannet_apps::cores;
 use gannet_apps::monitor::CoreMeter;
 
-use crate::engine::{Engine, Stream, drops};
+use crate::engine::{Counters, Engine, Stream, drops};
 
 /// Idle rounds after which the core is offered to others, once: on a machine with one core the software cards need it. It is a
 /// system call, and a core that makes them all the time sees little of its queues.
@@ -27,6 +28,25 @@ pub(crate) struct Lane {
     pub(crate) engine: Box<dyn Engine>,
 }
 
+/// A stream, seen by the main thread.
+#[derive(Clone)]
+pub(crate) struct StreamView {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl StreamView {
+    pub(crate) fn of(stream: &Stream) -> StreamView {
+        StreamView { from: stream.from, to: stream.to, counters: stream.counters.clone() }
+    }
+
+    /// Packets received and sent.
+    pub(crate) fn moved(&self) -> (u64, u64) {
+        (self.counters.received.load(Ordering::Relaxed), self.counters.sent.load(Ordering::Relaxed))
+    }
+}
+
 /// What the main thread orders: bit n, give port n up; [`Orders::STOP`], finish.
 #[derive(Debug, Default)]
 struct Orders(AtomicU64);
@@ -38,7 +58,31 @@ impl Orders {
 /// Cores that forward. Dropping it has them finish.
 pub(crate) struct Forwarding {
     orders: Arc<Orders>,
-    workers: Vec<JoinHandle<Vec<Stream>>>,
+    workers: Vec<Worker>,
+}
+
+/// A core that forwards.
+struct Worker {
+    thread: JoinHandle<Vec<Stream>>,
+    /// Ports whose queues it polls.
+    ports: BTreeSet<usize>,
+}
+
+/// A core that panicked. Its streams are gone, their queues are closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Panicked {
+    /// As in "core 3".
+    pub(crate) core: String,
+    /// Ports whose queues it polled.
+    pub(crate) ports: BTreeSet<usize>,
+}
+
+impl Worker {
+    /// Its streams, once it has finished.
+    fn join(self) -> Result<Vec<Stream>, Panicked> {
+        let core = self.thread.thread().name().unwrap_or_default().to_owned();
+        self.thread.join().map_err(|_| Panicked { core, ports: self.ports })
+    }
 }
 
 impl Forwarding {
@@ -54,11 +98,12 @@ impl Forwarding {
         let mut forwarding = Forwarding { orders: Arc::default(), workers: Vec::new() };
         for ((core, meter), lanes) in cores.into_iter().zip(hands).filter(|(_, lanes)| !lanes.is_empty()) {
             let orders = forwarding.orders.clone();
+            let ports = lanes.iter().flat_map(|lane| [lane.stream.from, lane.stream.to]).collect();
             // The name by which a pool knows who has a buffer.
-            let worker = thread::Builder::new().name(format!("core {core}"));
-            let worker =
-                worker.spawn(move || poll(lanes, core, meter, &orders)).context("starting a thread to forward on")?;
-            forwarding.workers.push(worker);
+            let thread = thread::Builder::new().name(format!("core {core}"));
+            let thread =
+                thread.spawn(move || poll(lanes, core, meter, &orders)).context("starting a thread to forward on")?;
+            forwarding.workers.push(Worker { thread, ports });
         }
         Ok(forwarding)
     }
@@ -68,19 +113,24 @@ impl Forwarding {
         self.orders.0.fetch_or(1 << port, Ordering::Relaxed);
     }
 
-    /// Has the cores finish, and takes the streams back. Those of a core that panicked are gone, their queues are closed: the
-    /// problems, which are returned with the others, tell which.
-    pub(crate) fn stop(mut self) -> (Vec<Stream>, Vec<String>) {
+    /// Cores that have panicked since the last look.
+    pub(crate) fn panicked(&mut self) -> Vec<Panicked> {
+        // Nobody has ordered them to finish.
+        let finished = self.workers.extract_if(.., |worker| worker.thread.is_finished());
+        finished.filter_map(|worker| worker.join().err()).collect()
+    }
+
+    /// Has the cores finish, and takes the streams back; those of cores that have panicked since the last look are gone.
+    pub(crate) fn stop(mut self) -> (Vec<Stream>, Vec<Panicked>) {
         self.orders.0.fetch_or(Orders::STOP, Ordering::Relaxed);
-        let (mut streams, mut problems) = (Vec::new(), Vec::new());
+        let (mut streams, mut panicked) = (Vec::new(), Vec::new());
         for worker in std::mem::take(&mut self.workers) {
-            let name = worker.thread().name().unwrap_or_default().to_owned();
             match worker.join() {
                 Ok(back) => streams.extend(back),
-                Err(_) => problems.push(format!("{name} panicked: the queues that it polled are lost")),
+                Err(core) => panicked.push(core),
             }
         }
-        (streams, problems)
+        (streams, panicked)
     }
 }
 
@@ -151,14 +201,14 @@ fn drain(stream: &mut Stream) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use gannet::{Burst, Pool, PoolOptions};
     use gannet_apps::monitor::{Monitor, MonitorOptions};
 
     use super::*;
 
     /// An engine with a bug.
-    struct Broken;
+    pub(crate) struct Broken;
 
     impl Engine for Broken {
         fn turn(&mut self, _: &mut Stream) -> usize {
@@ -167,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn a_core_that_panics_is_a_problem() {
+    fn a_core_that_panics_is_told_at_once() {
         let pool = Pool::new(&PoolOptions { buffers: 16, ..PoolOptions::default() }).unwrap();
         let options = MonitorOptions { metrics: None, control: Some("none".into()) };
         let mut monitor = Monitor::start("testpmd", &options).unwrap();
         let core = cores::available().unwrap()[0];
         let stream = Stream {
             from: 0,
-            to: 0,
+            to: 1,
             rx: None,
             tx: None,
             burst: Burst::new(1),
@@ -184,13 +234,15 @@ mod tests {
             counters: Arc::default(),
         };
         let lane = Lane { stream, engine: Box::new(Broken) };
-        let forwarding = Forwarding::start(vec![lane], vec![(core, monitor.add_core(core))]).unwrap();
-        // The order to stop must not come before the panic.
-        while !forwarding.workers.iter().all(JoinHandle::is_finished) {
-            thread::yield_now();
-        }
-        let (streams, problems) = forwarding.stop();
-        assert_eq!(streams.len(), 0);
-        assert_eq!(problems, [format!("core {core} panicked: the queues that it polled are lost")]);
+        let mut forwarding = Forwarding::start(vec![lane], vec![(core, monitor.add_core(core))]).unwrap();
+        let panicked = loop {
+            match forwarding.panicked() {
+                none if none.is_empty() => thread::yield_now(),
+                panicked => break panicked,
+            }
+        };
+        assert_eq!(panicked, [Panicked { core: format!("core {core}"), ports: [0, 1].into() }]);
+        let (streams, again) = forwarding.stop();
+        assert_eq!((streams.len(), again), (0, vec![]), "it is told once");
     }
 }

@@ -29,6 +29,7 @@ enum Slot {
     Engine,
     Setting,
     Tunable,
+    Register,
     Value,
     Topic,
 }
@@ -108,6 +109,7 @@ impl Term {
             "ENGINE" => Slot::Engine,
             "SETTING" => Slot::Setting,
             "TUNABLE" => Slot::Tunable,
+            "NAME" => Slot::Register,
             "VALUE" => Slot::Value,
             "COMMAND" => Slot::Topic,
             _ => return Term::Words(word),
@@ -158,7 +160,7 @@ impl Slot {
     fn check(self, word: &str, vocabulary: Vocabulary) -> Result<(), String> {
         let listed = |what: &str| match self.candidates(vocabulary) {
             names if names.iter().any(|name| name == word) => Ok(()),
-            names => match nearest(word, names.iter().map(String::as_str)) {
+            names => match values::nearest(word, names.iter().map(String::as_str)) {
                 Some(near) => Err(format!("no {what} has this name, did you mean {near}?")),
                 None => Err(format!("no {what} has this name; there are: {}", names.join(", "))),
             },
@@ -178,7 +180,8 @@ impl Slot {
             Slot::Engine => listed("engine"),
             Slot::Setting => listed("setting"),
             Slot::Tunable => listed("tunable"),
-            Slot::Value | Slot::Topic => Ok(()),
+            // Which there are is known of each card, and beginnings do.
+            Slot::Register | Slot::Value | Slot::Topic => Ok(()),
         }
     }
 
@@ -188,6 +191,10 @@ impl Slot {
             Slot::Engine => EngineName::ALL.iter().map(ToString::to_string).collect(),
             Slot::Setting => Settings::default().rows().iter().map(|row| row.name.to_string()).collect(),
             Slot::Tunable => registry::tunables().iter().map(|row| row.name.to_owned()).collect(),
+            Slot::Register => {
+                let registers = gannet::cards().iter().flat_map(|card| card.driver.registers());
+                registers.map(|register| register.name.to_owned()).collect()
+            }
             Slot::Count | Slot::Seconds | Slot::Mac | Slot::Value | Slot::Topic => Vec::new(),
         }
     }
@@ -261,7 +268,7 @@ fn complaint(table: &'static [Command], words: &[&str], vocabulary: Vocabulary) 
         return format!("{line}: {word}: {why}");
     }
     let possible: Vec<String> = next.iter().flat_map(|term| term.candidates(vocabulary)).collect();
-    let near = nearest(word, possible.iter().map(String::as_str)).map(|near| match before.as_str() {
+    let near = values::nearest(word, possible.iter().map(String::as_str)).map(|near| match before.as_str() {
         "" => near.to_owned(),
         before => format!("{before} {near}"),
     });
@@ -275,16 +282,6 @@ fn complaint(table: &'static [Command], words: &[&str], vocabulary: Vocabulary) 
 fn list(terms: &[Term]) -> String {
     let unique: BTreeSet<String> = terms.iter().map(|term| term.shown()).collect();
     unique.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-/// The one of `names` that `word` is most like, if it is at all: the beginning of it, or at most a third of its letters are others.
-pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |name: &str| match name.starts_with(word) {
-        true => 0,
-        false => strsim::damerau_levenshtein(word, name),
-    };
-    let near = names.map(|name| (distance(name), name)).min_by_key(|(distance, _)| *distance);
-    near.filter(|(distance, name)| distance * 3 <= name.len().max(3)).map(|(_, name)| name)
 }
 
 /// What the word at the end of `line` can become: where it starts, and the candidates.

@@ -1,7 +1,7 @@
 //! A port as the user sees it: started, stopped and started again, with a configuration that is changed while it is stopped.
 
 use anyhow::{Context, anyhow, bail, ensure};
-use gannet::{Configured, Control, Filter, Link, MacAddress, PortConfig, PortInfo, Queues};
+use gannet::{Configured, Control, Filter, Link, MacAddress, PortConfig, PortInfo, Queues, RegisterValue};
 use gannet_apps::ports::{Cable, Hold};
 use gannet_apps::running::Running;
 
@@ -18,6 +18,8 @@ pub(crate) struct Port {
     pub(crate) peer: MacAddress,
     /// Accesses to memory that the IOMMU has refused.
     pub(crate) faults: Vec<String>,
+    /// Which core has panicked and taken queues of the port with it, since the port was started.
+    pub(crate) panicked: Option<String>,
     state: PortState,
     /// What had been counted when statistics were cleared.
     before: Counts,
@@ -62,6 +64,7 @@ impl Port {
             // As DPDK's testpmd has it: an address of nobody, with the port's number.
             peer: [0x02, 0, 0, 0, 0, number as u8],
             faults: Vec::new(),
+            panicked: None,
             state: PortState::Started { running: Box::new(running), queues },
             before: Counts::default(),
             last: Counts::default(),
@@ -124,6 +127,18 @@ impl Port {
     /// State of the link now; down while the port is not started.
     pub(crate) fn link(&self) -> Link {
         self.control().map_or(Link::Down, Control::link)
+    }
+
+    /// What the registers of its card hold, whether it is started or not.
+    ///
+    /// # Errors
+    /// The card is gone.
+    pub(crate) fn registers(&self) -> anyhow::Result<Vec<RegisterValue>> {
+        Ok(match &self.state {
+            PortState::Started { running, .. } => running.control().context("the card is gone")?.registers()?,
+            PortState::Stopped { port, .. } => port.registers()?,
+            PortState::Lost { reason } => bail!("port {} is lost: {reason}", self.number),
+        })
     }
 
     /// Its queues, to be polled. What cores have already is missing.
@@ -229,6 +244,7 @@ impl Port {
         let (control, queues) = started.map_err(|_| anyhow!("starting port {number} panicked"))??;
         self.before = Counts { card: self.before.card, ..Counts::default() };
         self.state = PortState::Started { running: Box::new(Running::new(control, cable)), queues };
+        self.panicked = None;
         Ok(())
     }
 

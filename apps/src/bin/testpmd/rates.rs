@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::session::StreamView;
+use crate::forward::StreamView;
 
 /// What has been told of the streams, and when.
 pub(crate) struct Rates {

@@ -16,8 +16,8 @@ use gannet_apps::running::Running;
 use gannet_sim::x82599;
 use signal_hook::consts::SIGTERM;
 
-use crate::engine::{self, Counters, EngineName, Route, Settings, Stream, drops};
-use crate::forward::{Forwarding, Lane, MAX_PORTS};
+use crate::engine::{self, Engine, EngineName, Route, Settings, Stream, drops};
+use crate::forward::{Forwarding, Lane, MAX_PORTS, Panicked, StreamView};
 use crate::grammar::Vocabulary;
 use crate::port::Port;
 use crate::rates::Rates;
@@ -75,21 +75,6 @@ pub(crate) struct Stopped {
     pub(crate) streams: Vec<StreamView>,
     /// How long it went on, without the quiet time at its end.
     pub(crate) elapsed: Duration,
-}
-
-/// A stream, seen by the main thread.
-#[derive(Clone)]
-pub(crate) struct StreamView {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-    pub(crate) counters: Arc<Counters>,
-}
-
-impl StreamView {
-    /// Packets received and sent.
-    pub(crate) fn moved(&self) -> (u64, u64) {
-        (self.counters.received.load(Ordering::Relaxed), self.counters.sent.load(Ordering::Relaxed))
-    }
 }
 
 /// Packets of all these streams: received, or sent if that is more.
@@ -241,23 +226,28 @@ impl Session {
             }
             from.check_queues()?;
         }
-        let streams = self.make_streams(&routes);
-        let views = streams.iter().map(|stream| StreamView {
-            from: stream.from,
-            to: stream.to,
-            counters: stream.counters.clone(),
-        });
-        let streams_seen: Vec<_> = views.collect();
-        let lanes = streams
-            .into_iter()
-            .map(|stream| Lane { engine: engine::make(self.engine, &self.settings, &stream), stream })
-            .collect();
+        let settings = self.settings.clone();
+        self.forward(&routes, |name, stream| engine::make(name, &settings, stream))
+    }
+
+    /// Forwards, each stream with what `make` makes of the engine's name.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(crate) fn forward(
+        &mut self,
+        routes: &[(usize, usize)],
+        make: impl Fn(EngineName, &Stream) -> Box<dyn Engine>,
+    ) -> anyhow::Result<()> {
+        let streams = self.make_streams(routes);
+        let views: Vec<_> = streams.iter().map(StreamView::of).collect();
+        let lanes = streams.into_iter().map(|stream| Lane { engine: make(self.engine, &stream), stream }).collect();
         let cores = self.cores.iter().map(|&core| (core, self.monitor.add_core(core))).collect();
         let forwarding = Forwarding::start(lanes, cores)?;
         self.ports.iter().for_each(|port| port.hold(Hold::Off));
-        let rates = self.stats_period.map(|every| Rates::new(every, streams_seen.len()));
+        let rates = self.stats_period.map(|every| Rates::new(every, views.len()));
         let (engine, since) = (self.engine, Instant::now());
-        self.forwarding = Some(Active { forwarding, streams: streams_seen, engine, since, rates });
+        self.forwarding = Some(Active { forwarding, streams: views, engine, since, rates });
         Ok(())
     }
 
@@ -296,10 +286,10 @@ impl Session {
         // An engine that makes packets is never quiet.
         let settles = !active.engine.generates() && self.ports.iter().any(|port| port.cable().is_some());
         let quiet = if settles { active.settle() } else { Duration::ZERO };
-        let Active { forwarding, streams, since, .. } = active;
-        let (back, problems) = forwarding.stop();
+        let Active { forwarding, streams, engine, since, .. } = active;
+        let (back, panicked) = forwarding.stop();
         let elapsed = since.elapsed().saturating_sub(quiet);
-        self.problems.extend(problems);
+        self.tell_panics(engine, panicked);
         let mut queues: Vec<Queues> = self.ports.iter().map(|_| Queues { rx: Vec::new(), tx: Vec::new() }).collect();
         for stream in back {
             queues[stream.from].rx.extend(stream.rx);
@@ -330,7 +320,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Tells rates and links that have changed, and gives up cards that are gone or wanted back, now and then.
+    /// Tells rates, cores that panicked and links that have changed, and gives up cards that are gone or wanted back, now and then.
     pub(crate) fn look_after(&mut self) {
         if let Some(Active { streams, rates: Some(rates), .. }) = &mut self.forwarding
             && let Some(text) = rates.due(streams)
@@ -341,6 +331,7 @@ impl Session {
             return;
         }
         self.looked = Instant::now();
+        self.look_at_cores();
         for number in 0..self.ports.len() {
             let port = &mut self.ports[number];
             port.note_faults();
@@ -358,6 +349,23 @@ impl Session {
             if let Some(reason) = running.reason_to_leave() {
                 self.give_up(number, reason);
             }
+        }
+    }
+
+    /// Tells which cores have panicked since the last look.
+    pub(crate) fn look_at_cores(&mut self) {
+        if let Some(Active { forwarding, engine, .. }) = &mut self.forwarding {
+            let (engine, panicked) = (*engine, forwarding.panicked());
+            self.tell_panics(engine, panicked);
+        }
+    }
+
+    fn tell_panics(&mut self, engine: EngineName, panicked: Vec<Panicked>) {
+        for Panicked { core, ports } in panicked {
+            let text = format!("{core} panicked in the engine {engine}: the queues that it polled are lost");
+            ports.into_iter().for_each(|port| self.ports[port].panicked = Some(text.clone()));
+            (self.announce)(&text);
+            self.problems.push(text);
         }
     }
 

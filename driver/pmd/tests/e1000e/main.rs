@@ -137,6 +137,29 @@ fn a_card_whose_dma_does_not_end_is_cut_off() {
 }
 
 #[test]
+fn a_look_at_the_registers_reads_each_once_and_writes_none() {
+    let card = Card::new(MAC, Failure::None);
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(PortConfig::new(&pool(2048), 64)));
+    let (control, _queues) = port.and_then(|port| port.start()).expect("it answers");
+    card.take_accesses(&[]);
+    let registers = control.registers().expect("it answers");
+    let everything: Vec<u32> = (0..0x2_0000).step_by(4).collect();
+    let reads = registers.iter().map(|value| Read(value.offset));
+    let last = Read(STATUS.offset());
+    assert_eq!(
+        card.take_accesses(&everything),
+        reads.chain([last]).collect::<Vec<_>>(),
+        "the last: is it still there?"
+    );
+    let find = |name: &str, index| registers.iter().find(|value| (value.name, value.index) == (name, index));
+    assert_eq!(find("RDLEN", Some(0)).map(|value| value.value), Some(64 * 16));
+    assert!(find("RCTL", None).is_some_and(|value| value.fields.starts_with("enable")), "{registers:?}");
+    for changed in [ICR.offset(), SWSM.offset(), GPRC.offset()] {
+        assert!(registers.iter().all(|value| value.offset != changed), "{changed:#x} is changed by a look");
+    }
+}
+
+#[test]
 fn a_receive_queue_signals_by_the_vector_of_its_number() {
     let card = Card::new(MAC, Failure::None);
     let mut config = two_queues();

@@ -157,6 +157,29 @@ fn a_port_runs_as_configured_and_stops() {
 }
 
 #[test]
+fn a_look_at_the_registers_reads_each_once_and_writes_none() {
+    let card = Make::new(I82576).build();
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(PortConfig::new(&pool(), 64)));
+    let (control, _queues) = port.and_then(|port| port.start()).expect("it answers");
+    card.take_accesses(&[]);
+    let registers = control.registers().expect("it answers");
+    let everything: Vec<u32> = (0..0x2_0000).step_by(4).collect();
+    let reads = registers.iter().map(|value| Read(value.offset));
+    let last = Read(STATUS.offset());
+    assert_eq!(
+        card.take_accesses(&everything),
+        reads.chain([last]).collect::<Vec<_>>(),
+        "the last: is it still there?"
+    );
+    let find = |name: &str, index| registers.iter().find(|value| (value.name, value.index) == (name, index));
+    assert_eq!(find("RDLEN", Some(0)).map(|value| value.value), Some(64 * 16));
+    assert!(find("RCTL", None).is_some_and(|value| value.fields.starts_with("enable")), "{registers:?}");
+    for changed in [ICR.offset(), SWSM.offset(), GPRC.offset()] {
+        assert!(registers.iter().all(|value| value.offset != changed), "{changed:#x} is changed by a look");
+    }
+}
+
+#[test]
 fn a_receive_queue_signals_by_the_vector_of_its_number() {
     // The 82576 lays its queues out in columns of eight, the others two a register; a transmit queue's byte is between.
     for (device, ivar) in [(I82576, [0x80, 0x81]), (I350, [0x0081_0080, 0x0083_0082])] {

@@ -18,6 +18,7 @@ mod numa;
 mod queues;
 mod random;
 mod receive;
+mod registers;
 mod rings;
 mod scattered;
 mod shared;

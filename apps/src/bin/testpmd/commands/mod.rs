@@ -46,6 +46,16 @@ pub(crate) static COMMANDS: &[Command] = &[
     command("show port PORTS stats", "packets, bytes and losses", show::stats),
     command("show port PORTS xstats", "every counter that is not 0", show::all_stats),
     command("show port PORTS config", "filters and what else can be set", show::port_config),
+    command(
+        "show port PORTS regs",
+        "what the registers of its card hold, but for those that a look changes",
+        show::registers,
+    ),
+    command(
+        "show port PORTS regs NAME",
+        "one of them, as STATUS or RDT[3], or all that begin so, as RD",
+        show::registers,
+    ),
     command("show queues", "counters of all queues", show::queues),
     command("show streams", "from which port to which, with rates", show::streams),
     command("show peers", "what is at the other end of software cards' cables", show::peers),
@@ -108,7 +118,6 @@ const MISSING: &[(&str, &str)] = &[
         "set port PORTS mtu",
         "frames of up to 1518 bytes (MTU 1500) are what the drivers take, and that cannot be set yet",
     ),
-    ("show regs", "registers of a card are shown by nicctl: nicctl regs ADDRESS"),
 ];
 
 /// Runs a line.

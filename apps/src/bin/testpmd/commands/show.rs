@@ -2,17 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::Context;
 use gannet::{Link, MacAddress, Multicast, Promiscuous, VlanTags};
-use gannet_mempool::registry::{self, Column, Row};
+use gannet_apps::registers;
+use gannet_mempool::registry::{self, Column, Row, Table};
 use gannet_mempool::report;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::answer::Answer;
 use crate::engine::EngineName;
+use crate::forward::StreamView;
 use crate::grammar::Arguments;
 use crate::port::Port;
-use crate::session::{Session, StreamView};
+use crate::session::Session;
 
 /// A row whose cells are its fields in their order.
 macro_rules! row {
@@ -165,6 +168,39 @@ pub(super) fn port_config(session: &mut Session, arguments: &Arguments) -> anyho
         peer: mac(port.peer),
     };
     Ok(Answer::table(&chosen(session, arguments).map(row).collect::<Vec<_>>()))
+}
+
+/// A register of a port, or neighbours of an array with the same value.
+struct RegisterRow {
+    port: usize,
+    /// As [`registers::lines`] has it.
+    line: [String; 4],
+}
+
+impl Row<5> for RegisterRow {
+    const COLUMNS: [Column; 5] = {
+        let [register, offset, value, fields] = registers::TITLES;
+        [Column::Right("PORT"), Column::Left(register), Column::Left(offset), Column::Left(value), Column::Left(fields)]
+    };
+
+    fn cells(&self) -> [String; 5] {
+        let [register, offset, value, fields] = self.line.clone();
+        [self.port.to_string(), register, offset, value, fields]
+    }
+}
+
+pub(super) fn registers(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
+    let all = arguments.word("PORTS") == "all";
+    let (mut rows, mut json) = (Vec::new(), Vec::new());
+    // All are those that have some: a port that is lost has none.
+    for port in chosen(session, arguments).filter(|port| !all || port.lost().is_none()) {
+        let number = port.number;
+        let meant =
+            registers::named(&port.registers()?, arguments.word("NAME")).with_context(|| format!("port {number}"))?;
+        rows.extend(registers::lines(&meant).into_iter().map(|line| RegisterRow { port: number, line }));
+        json.push(json!({ "port": number, "registers": registers::json(&meant) }));
+    }
+    Ok(Answer::of(Table::of(&rows).to_string(), json!(json)))
 }
 
 row! {

@@ -9,6 +9,7 @@ type Check = fn(&Evidence) -> Option<(String, String)>;
 const OF_PORT: &[Check] = &[
     lost,
     not_started,
+    panicked,
     link_down,
     damaged_on_the_wire,
     filtered,
@@ -58,6 +59,12 @@ fn not_started(evidence: &Evidence) -> Option<(String, String)> {
         return None;
     }
     finding("the port is stopped", format!("start port {}", evidence.port))
+}
+
+fn panicked(evidence: &Evidence) -> Option<(String, String)> {
+    let what = evidence.panicked.as_ref().filter(|_| evidence.is_started)?;
+    let stop = if evidence.is_forwarding { "stop, " } else { "" };
+    finding(what, format!("{stop}stop port {0}, start port {0}; report it as a bug", evidence.port))
 }
 
 /// Whether frames could pass if nothing were wrong.

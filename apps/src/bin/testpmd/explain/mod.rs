@@ -60,6 +60,8 @@ pub(crate) struct Evidence {
     pub(crate) peer: Option<PeerEvidence>,
     /// Accesses that the IOMMU has refused.
     pub(crate) faults: Vec<String>,
+    /// Which core has panicked and taken queues of the port with it.
+    pub(crate) panicked: Option<String>,
     pub(crate) pool: PoolEvidence,
 }
 
@@ -85,6 +87,7 @@ pub(crate) struct PoolEvidence {
 pub(crate) fn findings(session: &mut Session, ports: &[usize]) -> Vec<Finding> {
     let before: Vec<Counts> = ports.iter().map(|&port| session.ports[port].counts()).collect();
     thread::sleep(BETWEEN_LOOKS);
+    session.look_at_cores();
     let mut findings = Vec::new();
     for (&port, before) in ports.iter().zip(before) {
         findings.extend(checks::all(&gather(session, port, before)));
@@ -125,6 +128,7 @@ fn gather(session: &mut Session, number: usize, before: Counts) -> Evidence {
         total,
         peer,
         faults: port.faults.clone(),
+        panicked: port.panicked.clone(),
         pool,
     }
 }

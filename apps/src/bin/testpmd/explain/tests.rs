@@ -1,5 +1,6 @@
 //! Each thing that can be wrong is made to happen on software cards.
 
+use std::sync::mpsc;
 use std::time::Instant;
 
 use clap::Parser;
@@ -10,6 +11,8 @@ use gannet_sim::x82599::Fault;
 use super::*;
 use crate::cli::Arguments;
 use crate::commands;
+use crate::engine::EngineName;
+use crate::forward::tests::Broken;
 
 /// Far longer than anything takes, on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,11 +110,42 @@ fn a_card_is_gone() {
     inject(&session, 0, Fault::Gone);
     until(&mut session, |session| session.ports[0].lost().is_some());
     assert!(assert_found(&mut session, 0, "lost: the card is gone").contains("nicctl list"));
+    // Of all ports, it is the one that has no registers to show.
+    run(&mut session, "show port all regs STATUS");
+    let why = commands::run(&mut session, "show port 0 regs STATUS").expect_err("it is gone");
+    assert!(format!("{why:#}").contains("port 0 is lost"), "{why:#}");
     // The command that stops it all does, and the program ends with a problem.
     run(&mut session, "stop");
     assert!(commands::run(&mut session, "start").is_err(), "no port is left");
     let problems = session.close();
     assert!(problems.iter().any(|problem| problem.contains("port 0: the card is gone")), "{problems:?}");
+}
+
+#[test]
+fn a_core_has_panicked() {
+    let mut session = session(&[SINK, SINK], &[]);
+    session.engine = EngineName::Macswap;
+    let (tell, told) = mpsc::channel();
+    session.announce = Box::new(move |text| tell.send(text.to_owned()).expect("the test listens"));
+    session.forward(&[(0, 1)], |_, _| Box::new(Broken)).expect("cores");
+    // Told while forwarding goes on, and once.
+    until(&mut session, |session| !session.problems.is_empty());
+    let text = told.try_recv().expect("it was told");
+    assert!(text.starts_with("core ") && text.contains(" panicked in the engine macswap: "), "{text}");
+    assert!(session.is_forwarding());
+    let remedy = assert_found(&mut session, 0, &text);
+    assert_eq!(assert_found(&mut session, 1, &text), "stop, stop port 1, start port 1; report it as a bug");
+    run(&mut session, "stop");
+    assert!(commands::run(&mut session, "start").is_err(), "queues are lost");
+    assert!(assert_found(&mut session, 1, &text).starts_with("stop port 1, "));
+    let (commands, _) = remedy.split_once(';').expect("commands and a hint");
+    commands.split(", ").skip(1).for_each(|command| run(&mut session, command));
+    run(&mut session, "stop port 1");
+    run(&mut session, "start port 1");
+    run(&mut session, "start");
+    assert_mended(&mut session, "panicked");
+    assert!(told.try_recv().is_err());
+    assert_eq!(session.close(), [text]);
 }
 
 #[test]

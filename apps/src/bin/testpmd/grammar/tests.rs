@@ -82,7 +82,7 @@ fn wrong_values_are_told_with_right_ones() {
     assert_refused("wait packets many", "many: a whole number is expected");
     assert_refused("sleep 0", "0: a number of seconds above 0 is expected");
     assert_refused("set tunable pool.cach 5", "pool.cach: no tunable has this name, did you mean pool.cache?");
-    let mac = "02:00:00:00:00:1: an Ethernet address such as 02:00:00:00:00:01 is expected";
+    let mac = "02:00:00:00:00:1: \"02:00:00:00:00:1\" is no MAC address, as in 02:00:00:00:00:01";
     assert_refused("set port 0 mac-filter add 02:00:00:00:00:1", mac);
     let one_port = Vocabulary { ports: 1 };
     let why = parse(COMMANDS, "show port 1", one_port).err().map(|why| why.to_string());
@@ -108,6 +108,7 @@ fn words_are_completed_from_the_table() {
     assert_eq!(completions("set port 1 promiscuous "), ["off", "on"]);
     assert!(completions("set engine mac").contains(&"macswap".to_owned()));
     assert_eq!(completions("set tunable dma."), ["dma.debug"]);
+    assert_eq!(completions("show port 0 regs RXC"), ["RXCSUM", "RXCTRL"], "of all drivers' cards");
     // Engines' settings stand beside the words that can follow.
     assert_eq!(completions("set icmpecho."), ["icmpecho.ipv4", "icmpecho.ipv6"]);
     for nothing in ["wait packets ", "show xyzzy ", "start port 0 ", "sleep 1"] {
