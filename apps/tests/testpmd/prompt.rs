@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use gannet_harness::{Running, wait_for, wait_until};
+use gannet_harness::{PATIENCE, Running, wait_until};
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -55,15 +56,17 @@ impl Typist {
     /// Waits until this is on the screen, behind what has been seen.
     #[track_caller]
     fn sees(&mut self, text: &str) {
-        let end = wait_for(&format!("{text:?}"), || {
-            let has_ended = self.program.has_ended();
-            let screen = self.screen.lock().expect("nobody panics");
+        let start = Instant::now();
+        loop {
+            let screen = self.screen.lock().expect("nobody panics").clone();
             assert!(!screen.contains("panicked"), "{screen}");
-            let found = screen[self.seen..].find(text);
-            assert!(found.is_some() || !has_ended, "it has ended without {text:?} in {:?}", &screen[self.seen..]);
-            found.map(|at| self.seen + at + text.len())
-        });
-        self.seen = end;
+            if let Some(at) = screen[self.seen..].find(text) {
+                self.seen += at + text.len();
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "no {text:?} in {:?}", &screen[self.seen..]);
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Has a command wait, and a signal end it.

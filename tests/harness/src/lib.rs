@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub use self::program::{Outcome, Running, full_disk, program, text_to_read, with_full_disk, without_listeners};
 
 /// Far more than anything takes, on any machine: what hangs fails its test.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until there is something.
 #[track_caller]

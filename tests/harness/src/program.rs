@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -149,8 +150,7 @@ impl Running {
 
     /// What it has said on its standard error so far.
     pub fn stderr(&self) -> String {
-        // The last line may not be whole, nor its last letter.
-        String::from_utf8_lossy(&self.printed("stderr")).into_owned()
+        self.text("stderr")
     }
 
     /// Waits until it has said a line with this in it on its standard error. Returns the line.
@@ -171,8 +171,8 @@ impl Running {
     pub fn end(mut self) -> Outcome {
         wait_until("the program's end", || self.has_ended());
         let status = self.child.wait().expect("a child can be waited for").code();
-        let text = |name| String::from_utf8(self.printed(name)).expect("output is UTF-8");
-        let outcome = Outcome { status, stdout: text("stdout"), stderr: text("stderr") };
+        let whole = |name| String::from_utf8(self.printed(name)).expect("output is UTF-8");
+        let outcome = Outcome { status, stdout: whole("stdout"), stderr: whole("stderr") };
         assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
         outcome
     }
@@ -185,6 +185,11 @@ impl Running {
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|why| panic!("{why}: {outcome:?}"))
     }
 
+    /// What it has printed so far: the last line may not be whole, nor its last letter.
+    fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(&self.printed(name)).into_owned()
+    }
+
     /// What is in a file of its output; nothing if its output goes elsewhere.
     fn printed(&self, name: &str) -> Vec<u8> {
         fs::read(self.output.path().join(name)).unwrap_or_default()
@@ -193,9 +198,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended, or its test has failed.
+        // It may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("a program's output when its test failed: {}{}", self.text("stdout"), self.text("stderr"));
+        }
     }
 }
 
