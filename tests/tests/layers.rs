@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetK
 use gannet_tests::workspace;
 
 /// Which crates of ours a crate may import.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("gannet-ring", &[]),
     ("gannet-mempool", &["gannet-ring"]),
     ("gannet-spec", &[]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("gannet", &["gannet-bus", "gannet-spec", "gannet-mempool"]),
     ("gannet-sim", &["gannet-bus", "gannet-spec", "gannet-mempool"]),
     ("gannet-apps", &ALL),
+    ("gannet-harness", &[]),
     ("gannet-tests", &ALL),
 ];
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use gannet::Direction;
+use gannet_harness::capture::assert_same;
+use gannet_harness::{Running, skip, wait_until};
 use nix::unistd::geteuid;
 
 use super::host::Host;
-use super::{Capture, Place, Running, assert_same, skip, traffic, wait_for};
+use super::{Capture, Place, traffic};
 
 #[test]
 fn a_ring_of_files_keeps_the_last_packets_each_file_complete() {
@@ -18,7 +20,7 @@ fn a_ring_of_files_keeps_the_last_packets_each_file_complete() {
     let name = place.file("ring.pcapng");
     let arguments = ["-w", name.to_str().unwrap(), "-i", "0", "--file-size", "16", "--files", "3", "--json"];
     let dumpcap = Running::start(&mut place.dumpcap(&arguments));
-    wait_for("the first file", || first.exists());
+    wait_until("the first file", || first.exists());
     host.forward(&frames);
     host.end();
     let report = dumpcap.report(0);
@@ -72,10 +74,10 @@ fn a_disk_that_becomes_full_ends_the_capture_and_is_told_of() {
     let mut command = place.command("unshare");
     let mut dumpcap = Running::start(command.args(["-m", "sh", "-c", &script]));
     let is_begun = |path: &Path| fs::metadata(path).is_ok_and(|about| about.len() > 0);
-    wait_for("the capture to begin", || is_begun(&place.file("link")) || dumpcap.child.try_wait().unwrap().is_some());
-    wait_for("the disk to be full", || {
+    wait_until("the capture to begin", || is_begun(&place.file("link")) || dumpcap.has_ended());
+    wait_until("the disk to be full", || {
         host.forward(&frames);
-        dumpcap.child.try_wait().unwrap().is_some()
+        dumpcap.has_ended()
     });
     let report = dumpcap.report(1);
     assert_eq!(report["ended"], "failed", "{report}");

@@ -4,16 +4,18 @@ use std::fs;
 
 use gannet::Direction;
 use gannet_apps::monitor::client;
+use gannet_harness::capture::{assert_same, frames};
+use gannet_harness::{Running, wait_until};
 use nix::sys::signal::Signal;
 
-use super::{Capture, Place, Running, assert_same, wait_for};
+use super::{Capture, Place};
 
 /// Runs l2fwd from a generator to a file, and returns once its control socket answers.
 pub(super) fn start(place: &Place, ports: [&str; 2]) -> Running {
     let mut command = place.command(env!("CARGO_BIN_EXE_l2fwd"));
     let l2fwd = Running::start(command.args(["--port", ports[0], "--port", ports[1], "--json"]));
-    let socket = place.file(&format!("gannet/l2fwd-{}.sock", l2fwd.child.id()));
-    wait_for("its ports", || client::state(&socket).is_ok_and(|state| state.ports.len() == 2));
+    let socket = place.file(&format!("gannet/l2fwd-{}.sock", l2fwd.id()));
+    wait_until("its ports", || client::state(&socket).is_ok_and(|state| state.ports.len() == 2));
     l2fwd
 }
 
@@ -24,13 +26,13 @@ fn from_the_attachment_to_the_programs_end_every_packet_is_there_or_lost_and_cou
     let to = format!("sim:ixgbe,peer=pcap:,record={}", record.display());
     let l2fwd = start(&place, ["sim:ixgbe,peer=gen,rate=4000", &to]);
     let dumpcap = place.capture(&file, &["l2fwd"]);
-    wait_for("packets", || fs::metadata(&file).unwrap().len() > 200_000);
+    wait_until("packets", || fs::metadata(&file).unwrap().len() > 200_000);
     l2fwd.signal(Signal::SIGINT);
     assert_eq!(l2fwd.end().status, Some(0));
     let report = dumpcap.report(0);
     assert_eq!((&report["ended"], &report["lost"]), (&"program".into(), &0.into()), "{report}");
     let capture = Capture::read(&file);
-    let recorded = recorded(&record);
+    let recorded = frames(&record);
     for (port, direction) in [(0, Direction::Rx), (1, Direction::Tx)] {
         let captured = capture.bytes(port, direction);
         assert!(captured.len() > 500);
@@ -39,26 +41,13 @@ fn from_the_attachment_to_the_programs_end_every_packet_is_there_or_lost_and_cou
     }
 }
 
-/// The frames that l2fwd has recorded itself.
-fn recorded(file: &std::path::Path) -> Vec<Vec<u8>> {
-    use pcap_file::pcapng::{Block, PcapNgReader};
-    let mut reader = PcapNgReader::new(fs::File::open(file).unwrap()).unwrap();
-    let mut frames = Vec::new();
-    while let Some(block) = reader.next_block() {
-        if let Block::EnhancedPacket(packet) = block.unwrap().0 {
-            frames.push(packet.data.into_owned());
-        }
-    }
-    frames
-}
-
 #[test]
 fn a_program_that_is_killed_leaves_a_capture_that_can_be_read() {
     let place = Place::new();
     let file = place.file("capture.pcapng");
     let l2fwd = start(&place, ["sim:ixgbe,peer=gen,rate=2000", "sim:ixgbe,peer=sink"]);
     let dumpcap = place.capture(&file, &["-i", "0"]);
-    wait_for("packets", || Capture::read(&file).packets.len() > 100);
+    wait_until("packets", || Capture::read(&file).packets.len() > 100);
     drop(l2fwd);
     let report = dumpcap.report(1);
     assert_eq!(report["ended"], "program", "{report}");

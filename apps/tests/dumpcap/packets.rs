@@ -3,10 +3,13 @@
 use std::process::{Command, Stdio};
 
 use gannet::{Direction, VlanTags};
+use gannet_harness::capture::assert_same;
+use gannet_harness::{Running, lacks, wait_until};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use super::host::Host;
-use super::{Capture, Place, Running, assert_same, lacks, traffic, wait_for};
+use super::{Capture, Place, traffic};
 
 #[test]
 fn every_packet_is_there_both_ways_in_order_and_byte_for_byte() {
@@ -167,7 +170,7 @@ fn a_queue_is_captured_by_one_at_a_time_and_one_that_is_killed_leaves_nothing_be
     host.forward(&frames);
     receiving.signal(Signal::SIGKILL);
     // The program notices at its own pace.
-    wait_for("the queue to be free", || {
+    wait_until("the queue to be free", || {
         host.forward(&frames[..1]);
         place.run(&["-w", second.to_str().unwrap(), "--duration", "0.01"]).status == Some(0)
     });
@@ -188,23 +191,25 @@ fn another_program_reads_along_and_stops_when_it_likes() {
     let frames = traffic();
     let mut host = Host::new(&place);
     let mut command = place.dumpcap(&["-w", "-", "-i", "0", "--json"]);
-    let mut dumpcap = Running::start(&mut command);
+    let mut dumpcap = Running::with_stdout(command.stdout(Stdio::piped()));
     let mut command = Command::new("tshark");
     command.args(["-l", "-i", "-", "-c", "20", "-T", "fields", "-e", "frame.len"]);
     command.stdin(Stdio::from(dumpcap.child.stdout.take().unwrap()));
     let mut tshark = Running::start(&mut command);
     // It has the reading end of the pipe, too.
     drop(command);
-    wait_for("tshark to have seen enough", || {
+    wait_until("tshark to have seen enough", || {
         host.forward(&frames);
-        tshark.child.try_wait().unwrap().is_some()
+        tshark.has_ended()
     });
     let outcome = tshark.end();
     assert_eq!((outcome.status, outcome.stdout.lines().count()), (Some(0), 20), "{outcome:?}");
-    wait_for("dumpcap to notice", || {
+    wait_until("dumpcap to notice", || {
         host.forward(&frames);
-        dumpcap.child.try_wait().unwrap().is_some()
+        dumpcap.has_ended()
     });
-    assert_eq!(dumpcap.report(0)["ended"], "reader");
+    let outcome = dumpcap.end();
+    let report: Value = serde_json::from_str(&outcome.stderr).unwrap();
+    assert_eq!((outcome.status, &report["ended"]), (Some(0), &"reader".into()));
     host.end();
 }

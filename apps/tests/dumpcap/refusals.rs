@@ -4,16 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::thread;
 
-use super::host::Host;
-use super::{Outcome, Place, Running};
+use gannet_harness::{Outcome, Running};
 
-#[track_caller]
-fn assert_refused(outcome: &Outcome, parts: &[&str]) {
-    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
-    for part in parts {
-        assert!(outcome.stderr.contains(part), "no {part:?} in: {}", outcome.stderr);
-    }
-}
+use super::Place;
+use super::host::Host;
 
 #[test]
 fn arguments_that_make_no_sense() {
@@ -29,33 +23,33 @@ fn arguments_that_make_no_sense() {
         (&["-w", "x", "--file-size", "18014398509481984"], &["--file-size"]),
         (&["-w", "-", "--file-size", "1"], &["standard output is one file"]),
     ] {
-        assert_refused(&place.run(arguments), parts);
+        place.run(arguments).assert_refused(parts);
     }
 }
 
 #[test]
 fn programs_that_are_not_there() {
     let place = Place::new();
-    assert_refused(&place.run(&["-w", "x"]), &["no program is running"]);
+    place.run(&["-w", "x"]).assert_refused(&["no program is running"]);
     let outcome = place.run(&["--list"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert!(outcome.stdout.contains("no program is running"), "{outcome:?}");
     let ended = Running::start(&mut place.dumpcap(&["--list"]));
-    let stale = place.file(&format!("gannet/l2fwd-{}.sock", ended.child.id()));
+    let stale = place.file(&format!("gannet/l2fwd-{}.sock", ended.id()));
     ended.end();
     drop(UnixListener::bind(&stale).unwrap());
     assert!(stale.exists());
-    assert_refused(&place.run(&["-w", "x", stale.to_str().unwrap()]), &["the program has ended"]);
-    assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["no program is running"]);
+    place.run(&["-w", "x", stale.to_str().unwrap()]).assert_refused(&["the program has ended"]);
+    place.run(&["-w", "x", "l2fwd"]).assert_refused(&["no program is running"]);
     assert!(!stale.exists(), "what a killed program has left is removed");
     let starting = place.file(&format!("gannet/l2fwd-{}.sock", std::process::id()));
     drop(UnixListener::bind(&starting).unwrap());
-    assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["no program is running"]);
+    place.run(&["-w", "x", "l2fwd"]).assert_refused(&["no program is running"]);
     assert!(starting.exists(), "its program may be about to listen");
     let host = Host::new(&place);
-    assert_refused(&place.run(&["-w", "x", "l2fwd"]), &["l2fwd is not running", "host 1"]);
-    assert_refused(&place.run(&["-w", "x", "/no/such.sock"]), &["there is no such socket"]);
-    assert_refused(&place.run(&["-w", "x", "-i", "2"]), &["no port 2", "0 (sim:ixgbe#0), 1 (sim:ixgbe#1)"]);
+    place.run(&["-w", "x", "l2fwd"]).assert_refused(&["l2fwd is not running", "host 1"]);
+    place.run(&["-w", "x", "/no/such.sock"]).assert_refused(&["there is no such socket"]);
+    place.run(&["-w", "x", "-i", "2"]).assert_refused(&["no port 2", "0 (sim:ixgbe#0), 1 (sim:ixgbe#1)"]);
     host.end();
 }
 
@@ -77,7 +71,7 @@ fn sockets_of_others() {
         });
         let file = place.file("x.pcapng");
         let mut command = place.dumpcap(&["-w", file.to_str().unwrap(), "other.sock"]);
-        let outcome = Running::start(command.current_dir(place.0.path())).end();
+        let outcome = Outcome::of(command.current_dir(place.0.path()));
         server.join().unwrap();
         assert!(matches!(outcome.status, Some(1 | 2)), "{outcome:?}");
         assert!(outcome.stderr.contains(part) || outcome.stdout.contains(part), "no {part:?}: {outcome:?}");

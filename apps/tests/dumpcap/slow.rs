@@ -5,12 +5,13 @@ use std::io::Read;
 use std::thread;
 
 use gannet::Direction;
+use gannet_harness::Running;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::host::Host;
-use super::{Capture, Place, Running};
+use super::{Capture, Place};
 
 /// Enough to fill the ring of 16 MiB and all that is behind it, twice.
 const FRAMES: u32 = 24_000;

@@ -1,44 +1,26 @@
 //! What docs/guide/examples.md shows is what the programs print, but for the numbers.
 
-use std::fs;
-use std::path::Path;
+use gannet_harness::guide::{self, Transcript};
 
 use super::programs::{EXAMPLES, runs};
 
-/// The commands of the guide that begin so, each with what is shown below it.
+const GUIDE: &str = "examples";
+
+/// What is in front of an example's name where the guide shows it.
+const RUN: &str = "cargo run --release --example ";
+
+/// The commands of the guide, from the example's name on, each with what is shown below it.
 fn shown() -> Vec<(String, String)> {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/examples.md");
-    let guide = fs::read_to_string(guide).expect("the guide");
-    let blocks = guide.split("```\n$ cargo run --release --example ").skip(1);
-    let block = |text: &str| {
-        let (command, rest) = text.split_once('\n').expect("a command, then what it prints");
-        (command.to_owned(), rest.split("```").next().unwrap_or_default().to_owned())
-    };
-    blocks.map(block).collect()
+    let example = |shown: Transcript| Some((shown.command.strip_prefix(RUN)?.to_owned(), shown.output));
+    guide::transcripts(GUIDE).into_iter().filter_map(example).collect()
 }
 
-/// What stays the same from run to run: all but numbers, the width of columns, warnings about the host, and how often a line comes.
-fn shape(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with("WARN")) {
-        let words = line.split_whitespace().map(|word| {
-            let digits = |c: char| c.is_ascii_digit();
-            let mut shape = String::new();
-            for c in word.chars() {
-                if digits(c) && !shape.ends_with('#') {
-                    shape.push('#');
-                } else if !digits(c) {
-                    shape.push(c);
-                }
-            }
-            shape
-        });
-        let line = words.collect::<Vec<_>>().join(" ");
-        if lines.last() != Some(&line) {
-            lines.push(line);
-        }
-    }
-    lines
+/// The shapes of lines, but of warnings about the host. How often a line comes differs from run to run.
+fn shapes(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("WARN"));
+    let mut shapes: Vec<String> = lines.map(guide::shape).collect();
+    shapes.dedup();
+    shapes
 }
 
 #[test]
@@ -50,15 +32,14 @@ fn the_commands_print_what_is_shown() {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
         let outcome = runs(name, &arguments);
         // On a terminal the lines of a running program come first.
-        assert_eq!(shape(&(outcome.stderr + &outcome.stdout)), shape(&output), "{command}");
+        assert_eq!(shapes(&(outcome.stderr + &outcome.stdout)), shapes(&output), "{command}");
     }
 }
 
 #[test]
 fn every_example_is_shown_and_linked() {
     let shown = shown();
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/examples.md");
-    let guide = fs::read_to_string(guide).expect("the guide");
+    let guide = guide::text(GUIDE);
     for name in EXAMPLES {
         assert!(shown.iter().any(|(command, _)| command.split(' ').next() == Some(name)), "{name} is not shown");
         assert!(guide.contains(&format!("](../../apps/examples/{name}")), "{name} is not linked to");

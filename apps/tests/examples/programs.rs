@@ -1,18 +1,16 @@
 //! The example programs from end to end: command line in, exit status and output out.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::fs::File;
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use etherparse::{SlicedPacket, TransportSlice};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use pcap_file::pcap::PcapReader;
+use gannet_harness::capture::frames;
+use gannet_harness::{Outcome, Running, data, full_disk, program, without_listeners, workspace};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// All of them.
@@ -21,15 +19,12 @@ pub(crate) const EXAMPLES: [&str; 6] = ["hello_port", "echo", "l3fwd", "http", "
 /// Those with options.
 const WITH_OPTIONS: [&str; 5] = ["hello_port", "echo", "l3fwd", "http", "zero_copy"];
 
-/// Far more than any run takes, on any machine: a program that hangs fails its test.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// An example. They are built here: `cargo test` does so only if it is not told what to test.
 pub(crate) fn example(name: &str, arguments: &[&str]) -> Command {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    let mut command = Command::new(&BUILT.get_or_init(build)[name]);
+    let mut command = program(&BUILT.get_or_init(build)[name]);
     // Where the guide's commands are typed.
-    command.args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(arguments).current_dir(workspace());
     command
 }
 
@@ -50,42 +45,16 @@ fn build() -> HashMap<String, PathBuf> {
     found.collect()
 }
 
-/// What has become of a run.
-pub(crate) struct Outcome {
-    pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Outcome {
-    /// Runs to the end, within bounds. A panic fails the test, whatever the exit status.
-    pub(crate) fn of(command: &mut Command) -> Outcome {
-        let mut command = assert_cmd::Command::from_std(std::mem::replace(command, Command::new("")));
-        let output = command.timeout(PATIENCE).output().expect("the program starts");
-        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-        let outcome =
-            Outcome { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
-        outcome
-    }
-}
-
 /// Runs an example that is to do what it should.
 #[track_caller]
 pub(crate) fn runs(name: &str, arguments: &[&str]) -> Outcome {
-    let outcome = Outcome::of(&mut example(name, arguments));
-    assert_eq!(outcome.status, Some(0), "{}{}", outcome.stdout, outcome.stderr);
-    outcome
+    Outcome::fine(&mut example(name, arguments))
 }
 
 /// Checks that a run is refused and says these things.
 #[track_caller]
 fn refuses(name: &str, arguments: &[&str], said: &[&str]) {
-    let Outcome { status, stdout, stderr } = Outcome::of(&mut example(name, arguments));
-    assert_eq!((status, stdout.as_str()), (Some(2), ""), "{stderr}");
-    for part in said {
-        assert!(stderr.contains(part), "no {part:?} in: {stderr}");
-    }
+    Outcome::of(&mut example(name, arguments)).assert_refused(said);
 }
 
 /// A number behind a word in a line.
@@ -110,26 +79,16 @@ fn hello_port_tells_of_what_arrives() {
     );
 }
 
-/// The frames of a capture.
-fn frames(path: &Path) -> Vec<Vec<u8>> {
-    let mut reader = PcapReader::new(File::open(path).expect("a capture")).expect("a capture");
-    let mut frames = Vec::new();
-    while let Some(packet) = reader.next_packet() {
-        frames.push(packet.expect("a frame").data().to_vec());
-    }
-    frames
-}
-
 #[test]
 fn echo_sends_back_what_it_gets() {
     let folder = tempfile::tempdir().expect("a folder for captures");
-    let sent = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/traffic.pcap");
+    let sent = data("traffic.pcap");
     let back = folder.path().join("back.pcap");
-    let port = format!("sim:ixgbe,peer=pcap:{sent},record={}", back.display());
+    let port = format!("sim:ixgbe,peer=pcap:{},record={}", sent.display(), back.display());
     let Outcome { stdout, .. } = runs("echo", &["--port", &port, "--duration", "3"]);
     assert_eq!(number(&stdout, "echoed", 0), 339);
     // With the addresses swapped, and short ones padded.
-    let expected = frames(sent.as_ref()).into_iter().map(|mut frame| {
+    let expected = frames(&sent).into_iter().map(|mut frame| {
         frame[..12].rotate_left(6);
         frame.resize(frame.len().max(60), 0);
         frame
@@ -232,28 +191,11 @@ fn nobody_who_reads_and_no_room_are_no_reason_to_panic() {
     for (name, arguments) in
         [("hello_port", &[][..]), ("echo", &["--duration", "1"]), ("http", &[]), ("zero_copy", &[])]
     {
-        let full = OpenOptions::new().write(true).open("/dev/full").expect("the kernel has it");
         let mut command = example(name, arguments);
-        let output = command.stdout(full).stderr(Stdio::piped()).output().expect("the program starts");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && !stderr.contains("panicked"), "{name}: {stderr}");
-
-        let mut command = example(name, arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        drop((child.stdout.take(), child.stderr.take()));
+        let outcome = Running::with_stdout(command.stdout(full_disk())).end();
+        assert_eq!(outcome.status, Some(0), "{name}: {}", outcome.stderr);
         // A panic would be 101.
-        assert_eq!(child.wait().expect("a child").code(), Some(0), "{name}");
-    }
-}
-
-/// A program that does not outlive its test.
-struct Background(Child);
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        assert_eq!(without_listeners(&mut command), Some(0), "{name}");
     }
 }
 
@@ -265,19 +207,10 @@ fn ctrl_c_ends_them_with_all_buffers_home() {
         ("l3fwd", &["--port", gen_port, "--route", "0.0.0.0/0=0"], "Mpps"),
         ("http", &["--port", "sim:ixgbe,peer=sink"], "until Ctrl-C"),
     ] {
-        let mut command = example(name, arguments);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let mut program = Background(child);
-        let mut lines = BufReader::new(program.0.stderr.take().expect("a pipe")).lines();
-        assert!(lines.any(|line| line.is_ok_and(|line| line.contains(sign))), "{name} does not begin");
-        kill(Pid::from_raw(program.0.id() as i32), Signal::SIGINT).expect("the program is there");
-        let start = Instant::now();
-        while program.0.try_wait().expect("a child").is_none() {
-            assert!(start.elapsed() < PATIENCE, "{name} does not end");
-            thread::sleep(Duration::from_millis(10));
-        }
-        let text = std::io::read_to_string(program.0.stdout.take().expect("a pipe")).expect("text");
-        assert_eq!(number(&text, "buffers", 0), 0, "{name}: {text}");
-        assert_eq!(program.0.wait().expect("a child").code(), Some(0), "{name}: {text}");
+        let mut program = Running::start(&mut example(name, arguments));
+        program.wait_for_line(sign);
+        program.signal(Signal::SIGINT);
+        let Outcome { status, stdout, .. } = program.end();
+        assert_eq!((status, number(&stdout, "buffers", 0)), (Some(0), 0), "{name}: {stdout}");
     }
 }

@@ -1,39 +1,20 @@
 //! Captures in and out: what is played at one port is recorded at the other, frame by frame and byte by byte.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::{Block, PcapNgReader};
+use gannet_harness::capture::{self, frames};
+use gannet_harness::{Outcome, data};
 use tempfile::TempDir;
 
-use super::{Outcome, data, lacks_cores, play, record, report, with_ports};
+use super::{lacks_cores, play, record, report, with_ports};
 
-/// The frames of a capture, by a reader that l2fwd has no part in but for the library.
-pub(crate) fn frames(path: &Path) -> Vec<Vec<u8>> {
-    let file = File::open(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-    let mut frames = Vec::new();
-    if path.extension().is_some_and(|extension| extension == "pcap") {
-        let mut reader = PcapReader::new(file).expect("a pcap header");
-        while let Some(packet) = reader.next_packet() {
-            frames.push(packet.expect("a whole record").data().to_vec());
-        }
-    } else {
-        let mut reader = PcapNgReader::new(file).expect("a section header");
-        while let Some(block) = reader.next_block() {
-            if let (Block::EnhancedPacket(packet), _) = block.expect("a whole block") {
-                frames.push(packet.data.into_owned());
-            }
-        }
-    }
-    frames
-}
-
-/// Compares without printing 160 kB.
+/// Compares two captures, of which none is empty.
+#[track_caller]
 fn assert_same(one: &Path, other: &Path) {
     let (one, other) = (frames(one), frames(other));
-    let differing = one.iter().zip(&other).position(|(one, other)| one != other);
-    assert_eq!((one.len(), differing), (other.len(), None), "number of frames, first that differs");
+    capture::assert_same(&one, &other);
     assert!(!one.is_empty());
 }
 
@@ -96,7 +77,7 @@ fn through_four_ports_and_a_cable() {
 fn with_the_gaps_of_the_original() {
     let folder = folder();
     let (input, output) = (folder.path().join("gaps.pcap"), folder.path().join("out.pcapng"));
-    write_capture(&input, &[60; 4], 50_000);
+    capture::write(&input, &[60; 4], Duration::from_millis(50));
     let report = report(&mut with_ports(&[play(&input) + ",timing=original", record(&output)]), 0);
     report.assert_clean();
     assert_same(&input, &output);
@@ -151,7 +132,7 @@ fn a_truncated_capture_is_played_up_to_the_cut_and_told_of() {
 fn frames_that_no_card_can_carry_are_told_of() {
     let folder = folder();
     let (input, output) = (folder.path().join("odd.pcap"), folder.path().join("out.pcap"));
-    write_capture(&input, &[60, 20_000, 30, 1514], 0);
+    capture::write(&input, &[60, 20_000, 30, 1514], Duration::ZERO);
     let report = report(&mut with_ports(&[play(&input), record(&output)]), 1);
     assert_eq!((report.count("/captures/not_played"), report.count("/captures/padded")), (1, 1), "{report:?}");
     assert!(matches!(report.problems()[..], [problem] if problem.contains("1 frames not played")), "{report:?}");
@@ -163,7 +144,7 @@ fn frames_that_no_card_can_carry_are_told_of() {
 fn longer_than_the_link_takes_is_dropped_as_oversize() {
     let folder = folder();
     let (input, output) = (folder.path().join("jumbo.pcap"), folder.path().join("out.pcap"));
-    write_capture(&input, &[60, 9000, 60], 0);
+    capture::write(&input, &[60, 9000, 60], Duration::ZERO);
     let report = report(&mut with_ports(&[play(&input), record(&output)]), 1);
     assert_eq!((report.count("/lost"), report.dropped("oversize")), (1, 1), "{report:?}");
     assert_eq!(frames(&output).len(), 2);
@@ -183,16 +164,4 @@ fn problems_are_told_to_people_too() {
     assert_eq!(outcome.status, Some(1));
     let problem = outcome.stdout.lines().find(|line| line.starts_with("problem")).unwrap_or_default();
     assert!(problem.contains("after 3 frames"), "{}", outcome.stdout);
-}
-
-/// Writes a classic capture of frames of these lengths, `gap_us` apart.
-fn write_capture(path: &Path, lengths: &[u32], gap_us: u32) {
-    // Magic of microseconds, version 2.4, time zone, accuracy, snap length, Ethernet.
-    let header = [0xA1B2_C3D4, 0x0004_0002, 0, 0, 262_144, 1];
-    let mut bytes: Vec<u8> = header.iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
-    for (number, &length) in (0..).zip(lengths) {
-        bytes.extend([0, number * gap_us, length, length].iter().flat_map(|word: &u32| word.to_le_bytes()));
-        bytes.extend((0..length).map(|at| (at ^ number) as u8));
-    }
-    fs::write(path, bytes).expect("the capture is written");
 }

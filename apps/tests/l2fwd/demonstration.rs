@@ -1,6 +1,8 @@
 //! Without ports: two software cards and numbered frames both ways. Here for part of a second instead of five.
 
-use super::{Outcome, Report, cores, l2fwd, report};
+use gannet_harness::Outcome;
+
+use super::{Report, cores, l2fwd, report};
 
 const SHORT: [&str; 2] = ["--duration", "0.3"];
 

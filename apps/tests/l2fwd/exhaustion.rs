@@ -3,7 +3,9 @@
 //! The pool is as small as the receive rings allow. What takes its buffers is what does so in the field: a transmit ring whose link is down
 //! keeps its frames (60 ms here: the flap and the time that a link needs to come up), or a neighbour is slow.
 
-use super::{GENERATOR, Outcome, Report, lacks_cores, report, with_ports};
+use gannet_harness::Outcome;
+
+use super::{GENERATOR, Report, lacks_cores, report, with_ports};
 
 /// Buffers of two ports' receive rings of 64 descriptors, and a few more: one transmit ring cannot be full without draining them.
 const FEW: [&str; 4] = ["--ring", "64", "--buffers", "110"];

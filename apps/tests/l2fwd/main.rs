@@ -16,25 +16,18 @@ mod report;
 mod signals;
 mod wires;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
-use assert_cmd::Command;
+use gannet_harness::{Outcome, program, skip};
 
 use self::report::Report;
 
 /// A software card whose cable ends at a generator.
 const GENERATOR: &str = "sim:ixgbe,peer=gen";
 
-/// Far more than any run takes, on any machine: a program that hangs fails its test.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The program, with a bound on its time.
 fn l2fwd() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_l2fwd"));
-    command.timeout(PATIENCE);
-    command
+    program(env!("CARGO_BIN_EXE_l2fwd"))
 }
 
 /// The program with these ports.
@@ -44,25 +37,6 @@ fn with_ports<S: AsRef<str>>(ports: &[S]) -> Command {
         command.args(["--port", port.as_ref()]);
     }
     command
-}
-
-/// What has become of a run.
-struct Outcome {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Outcome {
-    /// Runs to the end. A panic fails the test, whatever the exit status.
-    fn of(command: &mut Command) -> Outcome {
-        let output = command.output().expect("the program starts");
-        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-        let outcome =
-            Outcome { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
-        outcome
-    }
 }
 
 /// Runs to the end, with `--json`, and checks the exit status.
@@ -77,24 +51,13 @@ fn cores() -> Vec<usize> {
     gannet_apps::cores::available().expect("the kernel tells")
 }
 
-/// Whether a test with this many pairs of ports cannot run here. Says so past the test harness, which keeps what passing tests print.
+/// Whether a test with this many pairs of ports cannot run here. Says so if it cannot.
 fn lacks_cores(pairs: usize) -> bool {
     let lacks = cores().len() < pairs;
     if lacks {
         skip(&format!("{pairs} pairs of ports need {pairs} cores"));
     }
     lacks
-}
-
-/// Says why a test, or a part of it, is skipped.
-fn skip(reason: &str) {
-    // Nobody may listen.
-    let _ = writeln!(std::io::stderr(), "skipped {}: {reason}", std::thread::current().name().unwrap_or_default());
-}
-
-/// A file of the workspace's test data.
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name)
 }
 
 /// A port that plays a capture.

@@ -1,9 +1,8 @@
 //! Packet memory as the program shows it: tunables, the size of its pool, its report.
 
-use std::fs;
-use std::path::Path;
+use gannet_harness::{Outcome, guide};
 
-use super::{GENERATOR, Outcome, Report, l2fwd, lacks_cores, report, with_ports};
+use super::{GENERATOR, Report, l2fwd, lacks_cores, report, with_ports};
 
 /// Two generators of 3000 frames, both ways at full speed.
 fn forward(arguments: &[&str]) -> Report {
@@ -91,34 +90,24 @@ fn two_pairs_and_four_queues_share_a_pool_that_stays_calm() {
     assert_eq!(report.count("/buffers_while_running/total"), report.pool("census/total"), "{report:?}");
 }
 
-/// What the guide shows after the command that begins like this: its arguments, its output.
-fn shown(command: &str) -> (Vec<String>, String) {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/l2fwd.md");
-    let guide = fs::read_to_string(guide).expect("the guide");
-    let (_, rest) = guide.split_once(&format!("```\n$ l2fwd {command}")).unwrap_or_else(|| panic!("no {command}"));
-    let (arguments, rest) = rest.split_once('\n').expect("an output");
-    let arguments = format!("{command}{arguments}").split(' ').map(str::to_owned).collect();
-    (arguments, rest.split("```").next().unwrap_or_default().to_owned())
-}
-
 #[test]
 fn the_guide_shows_the_tunables_as_they_are() {
-    let (arguments, output) = shown("--tunables");
-    assert_eq!(Outcome::of(l2fwd().args(arguments)).stdout, output);
+    let shown = guide::transcript("l2fwd", "l2fwd --tunables");
+    assert_eq!(Outcome::of(l2fwd().args(shown.arguments())).stdout, shown.output);
 }
 
 #[test]
 fn the_guides_example_of_a_small_pool_loses_frames_and_says_why() {
-    let (arguments, output) = shown("--ring 64 --buffers");
-    let outcome = Outcome::of(l2fwd().args(arguments));
+    let shown = guide::transcript("l2fwd", "l2fwd --ring 64 --buffers");
+    let outcome = Outcome::of(l2fwd().args(shown.arguments()));
     assert_eq!(outcome.status, Some(1), "{}{}", outcome.stdout, outcome.stderr);
     // The numbers differ from run to run, and which card or ring it was that dropped.
     for line in ["way  ", "0 -> 1", "dropped  ", "starved  ", "POOL     BUFFERS", "POOL     ALLOC FAST", "packets  "] {
-        for text in [&output, &outcome.stdout] {
-            assert!(text.lines().any(|shown| shown.starts_with(line.trim_end())), "{line}: {text}");
+        for text in [&shown.output, &outcome.stdout] {
+            assert!(text.lines().any(|printed| printed.starts_with(line.trim_end())), "{line}: {text}");
         }
     }
-    for text in [&output, &outcome.stderr] {
+    for text in [&shown.output, &outcome.stderr] {
         assert!(text.contains("pool packets: pressure, ") && text.contains(": link down"), "{text}");
     }
 }

@@ -1,23 +1,14 @@
 //! What cannot be run is refused: exit status 2, a message that names what is wrong and what would be right, no report.
 
-use assert_cmd::Command;
+use std::process::Command;
 
-use super::{GENERATOR, Outcome, cores, data, l2fwd, lacks_cores, play, record, skip, with_ports};
+use gannet_harness::{Outcome, data, skip};
 
-/// Checks that the program does not run, says these things, and says them once.
+use super::{GENERATOR, cores, l2fwd, lacks_cores, play, record, with_ports};
+
 #[track_caller]
 fn assert_refused(command: &mut Command, said: &[&str]) {
-    let outcome = Outcome::of(command);
-    assert_eq!(outcome.status, Some(2), "{}{}", outcome.stdout, outcome.stderr);
-    assert_eq!(outcome.stdout, "");
-    // A warning of huge pages may come before it.
-    let message: Vec<&str> = outcome.stderr.lines().filter(|line| !line.contains("WARN")).collect();
-    let message = message.join("\n");
-    for part in said {
-        assert!(message.contains(part), "no {part:?} in: {message}");
-    }
-    assert!(!message.contains('\x1b'), "{message:?}");
-    assert!(message.matches("os error").count() <= 1, "told twice: {message}");
+    Outcome::of(command).assert_refused(said);
 }
 
 #[track_caller]

@@ -1,18 +1,17 @@
 //! Cables between programs: several l2fwd in a row, with the test at both ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gannet_harness::capture::frames;
+use gannet_harness::{Outcome, PATIENCE, Running, data};
 use gannet_sim::peer::wire::Wire;
 use gannet_sim::peer::{Accepted, Offered, Peer};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::captures::frames;
-use super::{Outcome, PATIENCE, Report, data, with_ports};
+use super::{Report, with_ports};
 
 /// Cards on cables of this folder.
 struct Cables(TempDir);
@@ -31,14 +30,8 @@ impl Cables {
     }
 
     /// l2fwd between two of them.
-    fn forwarder(&self, one: &str, other: &str) -> Forwarder {
-        let child = Command::new(env!("CARGO_BIN_EXE_l2fwd"))
-            .args(["--json", "--port", &self.port(one), "--port", &self.port(other)])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        Forwarder(child.expect("the program starts"))
+    fn forwarder(&self, one: &str, other: &str) -> Running {
+        Running::start(with_ports(&[self.port(one), self.port(other)]).arg("--json"))
     }
 
     /// The test's own end of a cable, once the other program is there.
@@ -76,33 +69,11 @@ impl Far {
     }
 }
 
-/// A program without end. Killed when dropped.
-struct Forwarder(Child);
-
-impl Forwarder {
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.0.id() as i32), signal).expect("the program runs");
-    }
-
-    /// Ends it, and reads its report.
-    fn end(mut self) -> (Option<i32>, Report) {
-        self.signal(Signal::SIGTERM);
-        let start = Instant::now();
-        while self.0.try_wait().expect("a child can be waited for").is_none() {
-            assert!(start.elapsed() < PATIENCE, "still running after the signal");
-            thread::sleep(Duration::from_millis(5));
-        }
-        let text = std::io::read_to_string(self.0.stdout.take().expect("a pipe")).expect("output is UTF-8");
-        (self.0.wait().expect("it has ended").code(), Report::parse(&text))
-    }
-}
-
-impl Drop for Forwarder {
-    fn drop(&mut self) {
-        // It has ended, or its test has failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Ends a program, and reads its report.
+fn end(program: Running) -> (Option<i32>, Report) {
+    program.signal(Signal::SIGTERM);
+    let outcome = program.end();
+    (outcome.status, Report::parse(&outcome.stdout))
 }
 
 /// Sends `all` at one end and returns what comes out at the other.
@@ -127,7 +98,7 @@ fn two_programs_in_a_row_forward_every_frame_byte_for_byte_both_ways() {
     assert!(through(&mut a, &mut c, &all) == all, "there");
     assert!(through(&mut c, &mut a, &all) == all, "and back");
     for program in row {
-        let (status, report) = program.end();
+        let (status, report) = end(program);
         assert_eq!(status, Some(0), "{report:?}");
         report.assert_clean();
         assert_eq!(report.count("/forwarded"), 2 * all.len() as u64, "{report:?}");
@@ -151,7 +122,7 @@ fn a_killed_program_is_replaced_by_another() {
         far.until("no light from the new program", |far| far.light());
     }
     assert!(through(&mut a, &mut b, std::slice::from_ref(&frame)) == [frame]);
-    assert_eq!(second.end().0, Some(0));
+    assert_eq!(end(second).0, Some(0));
 }
 
 #[test]
@@ -165,7 +136,7 @@ fn a_program_at_the_other_end_that_takes_nothing_holds_nobody_up_at_the_end() {
         sent += usize::from(a.0.accept(&[0xA5; 60], 0) == Accepted::Taken);
         sent == 1200
     });
-    let (status, report) = program.end();
+    let (status, report) = end(program);
     assert!(matches!(status, Some(0 | 1)), "{report:?}");
     drop(b);
 }

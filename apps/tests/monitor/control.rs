@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use gannet_apps::monitor::state::{Answer, State};
+use gannet_harness::{PATIENCE, wait_for};
 use nix::sys::signal::Signal;
 
-use super::{FRAMES, PATIENCE, Program, ask, runtime, wait_for};
+use super::{FRAMES, Program, ask, runtime};
 
 #[test]
 fn a_running_program_tells_how_it_stands() {
@@ -17,7 +18,7 @@ fn a_running_program_tells_how_it_stands() {
     let answer = ask(&program.path, b"{\"request\":\"state\"}\n");
     let Ok(Answer::State(state)) = serde_json::from_str(&answer) else { panic!("{answer}") };
     let State { pid, ports, cores, pools, metrics, .. } = *state;
-    assert_eq!((pid, metrics), (program.child.id(), None));
+    assert_eq!((pid, metrics), (program.running.id(), None));
     assert_eq!((ports.len(), ports[1].number, ports[1].name.as_str()), (2, 1, "sim:ixgbe#1"));
     assert_eq!((ports[0].link_mbps, ports[0].present, ports[0].rx_queues.len()), (Some(10_000), true, 1));
     assert_eq!(ports[0].mac.len(), "02:00:00:00:00:00".len());
@@ -38,7 +39,7 @@ fn only_its_user_may_ask_and_it_leaves_nothing_behind() {
     let mode = |path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(program.path.parent().expect("a folder")), mode(&program.path)), (0o700, 0o600));
     let path = program.path.clone();
-    assert_eq!(program.end(Signal::SIGTERM).code(), Some(0));
+    assert_eq!(program.end(Signal::SIGTERM), Some(0));
     assert!(!path.exists());
 }
 
@@ -50,7 +51,7 @@ fn the_socket_that_a_killed_program_has_left_is_taken_over() {
     Program::start(runtime.path(), &given).end(Signal::SIGKILL);
     assert!(path.exists(), "SIGKILL leaves no time to remove it");
     let program = Program::start(runtime.path(), &given);
-    assert_eq!(program.state().pid, program.child.id());
+    assert_eq!(program.state().pid, program.running.id());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
+use gannet_harness::workspace;
 use serde_json::Value;
 
 use super::exposition::Exposition;
@@ -17,8 +17,7 @@ fn metrics(query: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn the_dashboard_asks_for_metrics_that_there_are() {
-    let text =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/grafana.json")).expect("the dashboard");
+    let text = fs::read_to_string(workspace().join("docs/grafana.json")).expect("the dashboard");
     let dashboard: Value = serde_json::from_str(&text).expect("JSON");
     let runtime = runtime();
     let program = Program::start(runtime.path(), &["--metrics", "127.0.0.1:0"]);

@@ -16,32 +16,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use gannet_apps::monitor::client;
 use gannet_apps::monitor::state::State;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use gannet_harness::{PATIENCE, Running, program, wait_for};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
-
-/// Far more than anything takes, on any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is sent into port 0 of [`Program::start`].
 const FRAMES: u64 = 3000;
-
-/// Waits until there is something.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// A folder for control sockets, in which a test's programs meet.
 fn runtime() -> TempDir {
@@ -49,20 +33,19 @@ fn runtime() -> TempDir {
 }
 
 /// A program of Gannet's whose control sockets are in `runtime`.
-fn command(program: &str, runtime: &Path) -> Command {
-    let path = match program {
+fn command(name: &str, runtime: &Path) -> Command {
+    let mut command = program(match name {
         "l2fwd" => env!("CARGO_BIN_EXE_l2fwd"),
         "nictop" => env!("CARGO_BIN_EXE_nictop"),
-        _ => panic!("no program {program}"),
-    };
-    let mut command = Command::new(path);
-    command.env("XDG_RUNTIME_DIR", runtime).stdin(Stdio::null());
+        _ => panic!("no program {name}"),
+    });
+    command.env("XDG_RUNTIME_DIR", runtime);
     command
 }
 
 /// A program that runs until it is told to end.
 struct Program {
-    child: Child,
+    running: Running,
     /// Its control socket.
     path: PathBuf,
 }
@@ -72,12 +55,12 @@ impl Program {
     fn start(runtime: &Path, arguments: &[&str]) -> Program {
         let mut command = command("l2fwd", runtime);
         command.args(["--port", &format!("sim:ixgbe,peer=gen,count={FRAMES}"), "--port", "sim:ixgbe,peer=gen,rate=10"]);
-        let child = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("l2fwd starts");
+        let running = Running::start(command.args(arguments));
         let path = match arguments.iter().position(|argument| *argument == "--control") {
             Some(at) => PathBuf::from(arguments[at + 1]),
-            None => runtime.join(format!("gannet/l2fwd-{}.sock", child.id())),
+            None => runtime.join(format!("gannet/l2fwd-{}.sock", running.id())),
         };
-        let program = Program { child, path };
+        let program = Program { running, path };
         wait_for("frames at port 0", || {
             let state = client::state(&program.path).ok()?;
             let port = state.ports.first()?;
@@ -95,22 +78,10 @@ impl Program {
         self.state().metrics.expect("it serves metrics")
     }
 
-    fn send(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).expect("it is still there");
-    }
-
-    /// Ends it with a signal.
-    fn end(mut self, signal: Signal) -> ExitStatus {
-        self.send(signal);
-        wait_for("its end", || self.child.try_wait().expect("it can be waited for"))
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Ends it with a signal. Returns the exit status.
+    fn end(self, signal: Signal) -> Option<i32> {
+        self.running.signal(signal);
+        self.running.end().status
     }
 }
 
@@ -139,20 +110,4 @@ fn http(address: SocketAddr, request: &str) -> Response {
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     Response { head: head.to_ascii_lowercase(), body: body.to_owned() }
-}
-
-/// Runs a program to its end, and returns its exit code and what it has printed. A panic fails the test.
-fn run(mut command: Command) -> (Option<i32>, String, String) {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let Output { status, stdout, stderr } = child.wait_with_output().expect("its end");
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    let (stdout, stderr) = (text(stdout), text(stderr));
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    (status.code(), stdout, stderr)
-}
-
-/// Says why a test is skipped, past the test harness, which keeps what passing tests print.
-fn skip(reason: &str) {
-    // Nobody may listen.
-    let _ = writeln!(std::io::stderr(), "skipped {}: {reason}", std::thread::current().name().unwrap_or_default());
 }

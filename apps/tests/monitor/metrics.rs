@@ -3,8 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+use gannet_harness::{PATIENCE, skip, wait_until};
+
 use super::exposition::Exposition;
-use super::{FRAMES, PATIENCE, Program, http, runtime, skip, wait_for};
+use super::{FRAMES, Program, http, runtime};
 
 #[test]
 fn a_scrape_is_valid_and_has_what_was_counted() {
@@ -92,5 +94,5 @@ fn connections_that_say_nothing_do_not_keep_others_out_for_good() {
     // Those beyond the limit wait in the kernel's queue; nobody else is disturbed.
     assert_eq!(program.state().program, "l2fwd");
     drop(silent);
-    wait_for("a scrape", || http(address, "GET /metrics").head.starts_with("http/1.1 200 ").then_some(()));
+    wait_until("a scrape", || http(address, "GET /metrics").head.starts_with("http/1.1 200 "));
 }

@@ -1,30 +1,36 @@
 //! nictop, in a pipe and on a terminal.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use gannet_harness::{Outcome, PATIENCE, Running, full_disk, lacks};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::{FRAMES, PATIENCE, Program, command, run, runtime, skip, wait_for};
+use super::{FRAMES, Program, command, runtime};
 
-/// nictop with these arguments, run to its end.
-fn nictop(runtime: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+/// nictop with these arguments.
+fn nictop(runtime: &Path, arguments: &[&str]) -> Command {
     let mut command = command("nictop", runtime);
     command.args(arguments);
-    run(command)
+    command
+}
+
+/// nictop with these arguments, run to its end.
+fn run(runtime: &Path, arguments: &[&str]) -> Outcome {
+    Outcome::of(&mut nictop(runtime, arguments))
 }
 
 #[test]
 fn once_shows_ports_cores_and_pools() {
     let runtime = runtime();
     let program = Program::start(runtime.path(), &[]);
-    let pid = program.child.id().to_string();
+    let pid = program.running.id().to_string();
     let path = program.path.to_str().expect("a path");
     for target in [vec![], vec!["l2fwd"], vec![pid.as_str()], vec![path]] {
-        let (status, stdout, stderr) =
-            nictop(runtime.path(), &[&target[..], &["--once", "--interval", "0.2"]].concat());
+        let Outcome { status, stdout, stderr } =
+            run(runtime.path(), &[&target[..], &["--once", "--interval", "0.2"]].concat());
         assert_eq!((status, stderr.as_str()), (Some(0), ""), "{stdout}");
         assert!(stdout.starts_with(&format!("l2fwd {}, process {pid}, up ", env!("CARGO_PKG_VERSION"))), "{stdout}");
         for line in ["PORT  NAME", "0     sim:ixgbe#0  10G", "1     sim:ixgbe#1  10G", "CORE  BUSY", "packets  calm"] {
@@ -37,12 +43,9 @@ fn once_shows_ports_cores_and_pools() {
 fn json_is_an_object_a_line_with_rates_that_fit_what_the_program_counts() {
     let runtime = runtime();
     let program = Program::start(runtime.path(), &[]);
-    let mut child = command("nictop", runtime.path())
-        .args(["--json", "--interval", "0.2"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("nictop");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut command = nictop(runtime.path(), &["--json", "--interval", "0.2"]);
+    let mut running = Running::with_stdout(command.stdout(Stdio::piped()));
+    let mut lines = BufReader::new(running.child.stdout.take().expect("a pipe")).lines();
     let mut arrived = 0.0;
     for _ in 0..10 {
         let line = lines.next().expect("a line").expect("text");
@@ -61,8 +64,7 @@ fn json_is_an_object_a_line_with_rates_that_fit_what_the_program_counts() {
     assert_eq!(state.ports[0].rx_queues[0].packets, FRAMES);
     // Nobody reads on.
     drop(lines);
-    let status = wait_for("its end", || child.try_wait().expect("it can be waited for"));
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(running.end().status, Some(0));
 }
 
 #[test]
@@ -70,20 +72,17 @@ fn it_ends_with_the_program_and_says_so() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let runtime = runtime();
         let program = Program::start(runtime.path(), &[]);
-        let mut command = command("nictop", runtime.path());
-        let mut child =
-            command.args(["--interval", "0.1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("nictop");
-        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut command = nictop(runtime.path(), &["--interval", "0.1"]);
+        let mut running = Running::with_stdout(command.stdout(Stdio::piped()));
+        let mut stdout = BufReader::new(running.child.stdout.take().expect("a pipe"));
         stdout.read_line(&mut String::new()).expect("its first line");
-        let pid = program.child.id();
+        let pid = program.running.id();
         program.end(signal);
         stdout.read_to_string(&mut String::new()).expect("the rest");
-        let output = child.wait_with_output().expect("its end");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), told), (Some(0), format!("l2fwd (process {pid}) has ended\n")), "{signal}");
+        let Outcome { status, stderr, .. } = running.end();
+        assert_eq!((status, stderr), (Some(0), format!("l2fwd (process {pid}) has ended\n")), "{signal}");
         // What a killed program leaves behind is cleared away.
-        let (status, _, told) = nictop(runtime.path(), &["--once"]);
-        assert!(status == Some(2) && told.contains("no program is running"), "{told}");
+        run(runtime.path(), &["--once"]).assert_refused(&["no program is running"]);
         assert_eq!(std::fs::read_dir(runtime.path().join("gannet")).expect("the folder").count(), 0);
     }
 }
@@ -91,10 +90,7 @@ fn it_ends_with_the_program_and_says_so() {
 #[test]
 fn what_cannot_be_shown_is_refused_with_what_there_is() {
     let runtime = runtime();
-    let refused = |arguments: &[&str], why: &str| {
-        let (status, _, told) = nictop(runtime.path(), arguments);
-        assert!(status == Some(2) && told.contains(why), "{arguments:?}: {told}");
-    };
+    let refused = |arguments: &[&str], why: &str| run(runtime.path(), arguments).assert_refused(&[why]);
     refused(&["--once"], "no program is running with a control socket in");
     refused(&["/nowhere/l2fwd.sock"], "is the program running?");
     refused(&["/dev/null"], "connecting to /dev/null");
@@ -102,22 +98,19 @@ fn what_cannot_be_shown_is_refused_with_what_there_is() {
         refused(&["--interval", interval], "from 0.1 to 3600");
     }
     let program = Program::start(runtime.path(), &[]);
-    refused(&["pktgen"], &format!("pktgen is not running; there are: l2fwd {}", program.child.id()));
+    refused(&["pktgen"], &format!("pktgen is not running; there are: l2fwd {}", program.running.id()));
     let other = Program::start(runtime.path(), &[]);
     refused(&["l2fwd"], "several are running, say which by its number");
-    refused(&[], &other.child.id().to_string());
-    let mut full = command("nictop", runtime.path());
-    full.args(["--once", "--interval", "0.1", &other.child.id().to_string()]);
-    full.stdout(File::options().write(true).open("/dev/full").expect("/dev/full")).stderr(Stdio::piped());
-    let output = full.spawn().expect("nictop").wait_with_output().expect("its end");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && told.contains("No space left on device"), "{told}");
+    refused(&[], &other.running.id().to_string());
+    let mut full = nictop(runtime.path(), &["--once", "--interval", "0.1", &other.running.id().to_string()]);
+    let outcome = Running::with_stdout(full.stdout(full_disk())).end();
+    outcome.assert_refused(&["No space left on device"]);
 }
 
 #[test]
 fn on_a_terminal_it_draws_until_q_is_pressed_and_gives_the_terminal_back() {
-    if Command::new("script").arg("--version").stdout(Stdio::null()).status().is_err() {
-        return skip("script (util-linux) is not installed: no terminal to draw on");
+    if lacks("script") {
+        return;
     }
     let runtime = runtime();
     let _program = Program::start(runtime.path(), &[]);
@@ -127,8 +120,8 @@ fn on_a_terminal_it_draws_until_q_is_pressed_and_gives_the_terminal_back() {
         let mut script = Command::new("script");
         script.args(["-qec", &format!("stty {size}; exec {nictop} --interval 0.2"), "/dev/null"]);
         script.env("XDG_RUNTIME_DIR", runtime.path()).env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = script.spawn().expect("script");
-        let mut terminal = child.stdout.take().expect("a pipe");
+        let mut running = Running::with_stdout(&mut script);
+        let mut terminal = running.child.stdout.take().expect("a pipe");
         let mut seen = String::new();
         let start = std::time::Instant::now();
         while !seen.contains(shown) {
@@ -137,10 +130,10 @@ fn on_a_terminal_it_draws_until_q_is_pressed_and_gives_the_terminal_back() {
             assert!(read > 0 && start.elapsed() < PATIENCE, "no {shown:?}: {seen}");
             seen += &String::from_utf8_lossy(&piece[..read]);
         }
-        child.stdin.take().expect("a pipe").write_all(b"q").expect("a key");
+        running.child.stdin.take().expect("a pipe").write_all(b"q").expect("a key");
         let mut rest = String::new();
         terminal.read_to_string(&mut rest).expect("the end");
         assert!(rest.contains("\x1b[?1049l"), "the screen from before is back: {rest:?}");
-        assert_eq!(child.wait().expect("its end").code(), Some(0));
+        assert_eq!(running.end().status, Some(0));
     }
 }

@@ -5,24 +5,21 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Program, command, run, runtime};
+use gannet_harness::Outcome;
+
+use super::{Program, command, runtime};
 
 /// What l2fwd says when it cannot run with these options.
 fn refused(runtime: &Path, arguments: &[&str]) -> String {
-    let mut command = command("l2fwd", runtime);
-    command.args(arguments);
-    let (status, _, stderr) = run(command);
-    assert_eq!(status, Some(2), "{arguments:?}: {stderr}");
-    stderr
+    let outcome = Outcome::of(command("l2fwd", runtime).args(arguments));
+    assert_eq!(outcome.status, Some(2), "{arguments:?}: {}", outcome.stderr);
+    outcome.stderr
 }
 
 /// What l2fwd says while it runs well.
 fn warned(runtime: &Path, arguments: &[&str]) -> String {
-    let mut command = command("l2fwd", runtime);
-    command.args(["--port", "sim:ixgbe,peer=gen,count=100", "--port", "sim:ixgbe,peer=sink"]).args(arguments);
-    let (status, _, stderr) = run(command);
-    assert_eq!(status, Some(0), "{arguments:?}: {stderr}");
-    stderr
+    let ports = ["--port", "sim:ixgbe,peer=gen,count=100", "--port", "sim:ixgbe,peer=sink"];
+    Outcome::fine(command("l2fwd", runtime).args(ports).args(arguments)).stderr
 }
 
 #[test]

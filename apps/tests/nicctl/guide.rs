@@ -1,9 +1,7 @@
 //! What docs/guide/nicctl.md shows is what the program prints.
 
-use std::fs;
-use std::path::Path;
+use gannet_harness::{Outcome, guide};
 
-use super::Outcome;
 use super::machine::{ETHERNET, Machine};
 
 /// The machine of the guide: two 82574s with the kernel, a third with the default route, two things missing.
@@ -39,10 +37,7 @@ fn machine() -> Machine {
 
 /// What the guide shows after this command.
 fn shown(command: &str) -> String {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/nicctl.md");
-    let guide = fs::read_to_string(guide).expect("the guide");
-    let (_, rest) = guide.split_once(&format!("```\n$ {command}\n")).unwrap_or_else(|| panic!("no {command}"));
-    rest.split("```").next().unwrap_or_default().to_owned()
+    guide::transcript("nicctl", command).output
 }
 
 #[test]

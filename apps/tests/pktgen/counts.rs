@@ -1,6 +1,8 @@
 //! What is sent arrives, and what does not is counted.
 
-use super::{LINK, Outcome, Report, pktgen, skip};
+use gannet_harness::{Outcome, skip};
+
+use super::{LINK, Report, pktgen};
 
 /// Runs on two ports with a good cable.
 fn clean(arguments: &[&str], frames: u64) -> Report {

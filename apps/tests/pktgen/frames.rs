@@ -1,8 +1,9 @@
 //! What is on the wire: recorded at the end of a software card's cable, judged by an independent parser.
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use gannet_harness::capture;
 
-use super::{Report, recorded};
+use super::Report;
 
 /// Sends frames to a recorder. None comes back, so all are lost.
 fn sent(arguments: &[&str]) -> Vec<Vec<u8>> {
@@ -10,7 +11,7 @@ fn sent(arguments: &[&str]) -> Vec<Vec<u8>> {
     let file = folder.path().join("out.pcapng");
     let port = format!("sim:ixgbe,peer=pcap:,record={}", file.display());
     let report = Report::of(&[&["--port", &port], arguments].concat(), 1);
-    let frames = recorded(&file);
+    let frames = capture::frames(&file);
     assert_eq!(report.count("sent"), frames.len() as u64, "{report:?}");
     assert_eq!(report.count("lost"), frames.len() as u64, "{report:?}");
     frames

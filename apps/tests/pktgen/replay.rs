@@ -1,24 +1,13 @@
 //! Captures that are sent.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use pcap_file::DataLink;
-use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
+use gannet_harness::capture::{self, frames};
+use gannet_harness::{Outcome, data};
 
-use super::{LINK, Outcome, Report, data, pktgen, recorded};
-
-/// Writes a capture of frames with these lengths, a gap after each.
-fn write(path: &Path, lengths: &[usize], gap: Duration) {
-    let header = PcapHeader { datalink: DataLink::ETHERNET, ..PcapHeader::default() };
-    let mut writer = PcapWriter::with_header(File::create(path).expect("a file"), header).expect("a header");
-    for (number, &length) in (0_u32..).zip(lengths) {
-        let bytes = vec![number as u8; length];
-        let packet = PcapPacket::new(gap * number, length as u32, &bytes).expect("a record");
-        writer.write_packet(&packet).expect("a place for it");
-    }
-}
+use super::{LINK, Report, pktgen};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
@@ -32,9 +21,9 @@ fn every_frame_is_sent_byte_for_byte_in_order() {
         let port = format!("sim:ixgbe,peer=pcap:,record={}", file.display());
         let (pcapng, input) = (data("traffic.pcapng"), data(name));
         let report = Report::of(&["--port", &port, "--pcap", text(&input), "--timing", "fast"], 1);
-        let expected = recorded(&pcapng);
+        let expected = frames(&pcapng);
         assert_eq!(report.count("sent"), expected.len() as u64, "{report:?}");
-        assert!(recorded(&file) == expected, "{name}: the frames differ");
+        assert!(frames(&file) == expected, "{name}: the frames differ");
     }
 }
 
@@ -42,8 +31,7 @@ fn every_frame_is_sent_byte_for_byte_in_order() {
 fn what_arrives_is_counted() {
     let input = data("traffic.pcap");
     let report = Report::of(&[&LINK[..], &["--pcap", text(&input), "--timing", "fast"]].concat(), 0);
-    let frames = recorded(&data("traffic.pcapng")).len() as u64;
-    report.assert_clean(frames);
+    report.assert_clean(frames(&data("traffic.pcapng")).len() as u64);
     assert!(report.0["latency_ns"].is_null(), "a capture has no time stamps of ours: {report:?}");
 }
 
@@ -58,7 +46,7 @@ fn a_count_plays_it_again_and_again() {
 fn gaps_are_kept_and_scaled() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gaps.pcap");
-    write(&file, &[60; 6], Duration::from_millis(40));
+    capture::write(&file, &[60; 6], Duration::from_millis(40));
     for (timing, least) in [("original", 0.2), ("2x", 0.1)] {
         let report = Report::of(&[&LINK[..], &["--pcap", text(&file), "--timing", timing]].concat(), 0);
         report.assert_clean(6);
@@ -71,7 +59,7 @@ fn gaps_are_kept_and_scaled() {
 fn frames_that_do_not_fit_are_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("long.pcap");
-    write(&file, &[60, 1500, 0, 30], Duration::ZERO);
+    capture::write(&file, &[60, 1500, 0, 30], Duration::ZERO);
     let arguments = [&LINK[..], &["--pcap", text(&file), "--buffer-size", "1024"]].concat();
     let report = Report::of(&arguments, 1);
     assert_eq!(["sent", "received", "skipped"].map(|name| report.count(name)), [2, 2, 2], "{report:?}");

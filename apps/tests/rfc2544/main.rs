@@ -8,17 +8,12 @@ mod guide;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use gannet_harness::{Outcome, Running, program};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Far more than any run takes, on any machine: a program that hangs fails its test.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A folder with two cables, and names for the files beside them.
 struct Bench(TempDir);
@@ -42,84 +37,22 @@ impl Bench {
 
     /// The device, started.
     fn device(&self) -> Running {
-        Running::start(Command::new(env!("CARGO_BIN_EXE_l2fwd")).args(self.ports()))
+        Running::start(program(env!("CARGO_BIN_EXE_l2fwd")).args(self.ports()))
     }
 
     /// The tester with these options.
     fn tester(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pktgen"));
-        command.arg("rfc2544").args(self.ports()).args(options);
+        let mut command = pktgen();
+        command.args(self.ports()).args(options);
         command
     }
 }
 
-/// A program that is killed when dropped. What it prints goes to files, so that it never waits for us.
-struct Running {
-    child: Child,
-    output: TempDir,
-}
-
-/// What has become of a program.
-struct Outcome {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Running {
-        let output = tempfile::tempdir().expect("a folder");
-        let file = |name| fs::File::create(output.path().join(name)).expect("a file");
-        let command = command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        let child = command.spawn().expect("the program starts");
-        Running { child, output }
-    }
-
-    fn stop(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the program runs");
-    }
-
-    fn printed(&self, name: &str) -> String {
-        fs::read_to_string(self.output.path().join(name)).expect("output is UTF-8")
-    }
-
-    /// Waits until it has said this on its standard error.
-    fn wait_for(&mut self, part: &str) {
-        let start = Instant::now();
-        while !self.printed("stderr").contains(part) {
-            let runs = self.child.try_wait().expect("a child can be waited for").is_none();
-            assert!(runs && start.elapsed() < PATIENCE, "no {part:?}: {}", self.printed("stderr"));
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// Waits for its end. A panic fails the test, whatever the exit status.
-    fn end(mut self) -> Outcome {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                break status.code();
-            }
-            assert!(start.elapsed() < PATIENCE, "it does not end: {}", self.printed("stderr"));
-            thread::sleep(Duration::from_millis(5));
-        };
-        let outcome = Outcome { status, stdout: self.printed("stdout"), stderr: self.printed("stderr") };
-        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
-        outcome
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended, or its test has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Runs a program to its end.
-fn run(command: &mut Command) -> Outcome {
-    Running::start(command).end()
+/// The tester without anything.
+fn pktgen() -> Command {
+    let mut command = program(env!("CARGO_BIN_EXE_pktgen"));
+    command.arg("rfc2544");
+    command
 }
 
 #[test]
@@ -129,7 +62,7 @@ fn a_device_between_two_cables_is_measured_and_reported() {
     let device = bench.device();
     let options =
         ["--sizes", "64,1518", "--tests", "latency,frame-loss", "--trial", "100ms", "--retries", "3", "--json"];
-    let outcome = run(bench.tester(&options).arg("--output").arg(&output));
+    let outcome = Outcome::of(bench.tester(&options).arg("--output").arg(&output));
     let json: Value = serde_json::from_str(&outcome.stdout).unwrap_or_else(|why| panic!("{why}: {}", outcome.stderr));
     let sizes = json["sizes"].as_array().expect("sizes");
     let rates: Vec<f64> = sizes.iter().map(|size| size["throughput"]["pps"].as_f64().expect("a rate")).collect();
@@ -149,7 +82,7 @@ fn a_device_between_two_cables_is_measured_and_reported() {
     }
     let markdown = fs::read_to_string(output.join("report.md")).expect("the report");
     assert!(markdown.contains("section 26.1") && markdown.contains("section 26.3"), "{markdown}");
-    device.stop(Signal::SIGTERM);
+    device.signal(Signal::SIGTERM);
     assert_eq!(device.end().status, Some(0));
 }
 
@@ -157,8 +90,8 @@ fn a_device_between_two_cables_is_measured_and_reported() {
 fn the_tester_may_come_first_and_ctrl_c_ends_its_wait() {
     let bench = Bench::new();
     let mut tester = Running::start(&mut bench.tester(&["--sizes", "64"]));
-    tester.wait_for("waiting for the other end");
-    tester.stop(Signal::SIGINT);
+    tester.wait_for_line("waiting for the other end");
+    tester.signal(Signal::SIGINT);
     let outcome = tester.end();
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("interrupted"), "{}", outcome.stderr);
@@ -171,8 +104,8 @@ fn an_interruption_leaves_the_report_of_what_was_measured() {
     let (output, _device) = (bench.path("report"), bench.device());
     let mut command = bench.tester(&["--sizes", "64,128,256", "--trial", "2s", "--output"]);
     let mut tester = Running::start(command.arg(&output));
-    tester.wait_for("trial 1");
-    tester.stop(Signal::SIGTERM);
+    tester.wait_for_line("trial 1");
+    tester.signal(Signal::SIGTERM);
     let outcome = tester.end();
     assert_eq!(outcome.status, Some(1), "{}", outcome.stderr);
     assert!(outcome.stdout.contains("interrupted: sizes are missing"), "{}", outcome.stdout);
@@ -182,7 +115,7 @@ fn an_interruption_leaves_the_report_of_what_was_measured() {
 #[test]
 fn nothing_that_comes_back_is_an_error_that_says_so() {
     let ports = ["--port", "sim:ixgbe,peer=sink", "--port", "sim:ixgbe,peer=sink"];
-    let outcome = run(Command::new(env!("CARGO_BIN_EXE_pktgen")).arg("rfc2544").args(ports).args(["--settle", "0"]));
+    let outcome = Outcome::of(pktgen().args(ports).args(["--settle", "0"]));
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("none of 160 frames came back"), "{}", outcome.stderr);
 }
@@ -191,7 +124,7 @@ fn nothing_that_comes_back_is_an_error_that_says_so() {
 fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
     let bench = Bench::new();
     fs::write(bench.path("file"), "").expect("a file");
-    let outcome = run(bench.tester(&["--output"]).arg(bench.path("file")));
+    let outcome = Outcome::of(bench.tester(&["--output"]).arg(bench.path("file")));
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("--output") && !outcome.stderr.contains("waiting"), "{}", outcome.stderr);
 }
@@ -208,7 +141,7 @@ fn wrong_options_are_refused_with_what_is_right() {
         (&["--rate", "1Mpps"], "--rate"),
         (&["--sizes", "64", "--vlan", "1", "--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"], "bytes at least"),
     ] {
-        let outcome = run(&mut bench.tester(options));
+        let outcome = Outcome::of(&mut bench.tester(options));
         assert_eq!(outcome.status, Some(2), "{options:?}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(part), "{options:?}: {}", outcome.stderr);
     }

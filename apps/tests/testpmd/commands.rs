@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use gannet_harness::{Outcome, text_to_read};
 use serde_json::{Value, json};
 
-use super::{Outcome, THOUSAND, answers, testpmd, with_ports};
+use super::{THOUSAND, answers, testpmd, with_ports};
 
 /// A line for each command of the table, in an order in which all of them can be done.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -69,7 +70,7 @@ fn every_command_of_the_table_does() {
 
     // What is behind the first of the two that end the program is not run any more.
     let script: Vec<&str> = EXAMPLES.iter().map(|(_, line)| *line).collect();
-    let outcome = Outcome::fine(testpmd().arg("--json").write_stdin(script.join("\n")));
+    let outcome = Outcome::fine(testpmd().arg("--json").stdin(text_to_read(script.join("\n"))));
     let answered = outcome.json();
     assert_eq!(answered.len(), EXAMPLES.len() - 1, "{}", outcome.stdout);
     for ((_, line), object) in EXAMPLES.iter().zip(answered) {

@@ -2,22 +2,22 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gannet_harness::{PATIENCE, Running, wait_until};
 use nix::pty::openpty;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, tcgetattr};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::testpmd;
 
 /// The program, and who types at its terminal.
 struct Typist {
-    program: Child,
+    program: Running,
     keyboard: File,
     /// Ours of the terminal's end that the program has: without it the terminal would be gone with the program.
     terminal: File,
@@ -33,9 +33,9 @@ impl Typist {
         let (keyboard, terminal) = (File::from(pair.master), File::from(pair.slave));
         let end = || Stdio::from(terminal.try_clone().expect("a file"));
         let state = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_testpmd"));
-        let command = command.args(arguments).env("XDG_STATE_HOME", state.path()).env("TERM", "xterm");
-        let program = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the program starts");
+        let mut command = testpmd();
+        command.args(arguments).env("XDG_STATE_HOME", state.path()).env("TERM", "xterm");
+        let program = Running::with_output(command.stdin(end()).stdout(end()).stderr(end()));
         let screen = Arc::<Mutex<String>>::default();
         let (mut output, shown) = (keyboard.try_clone().expect("a file"), screen.clone());
         thread::spawn(move || {
@@ -75,34 +75,11 @@ impl Typist {
         self.types("sleep 1000\r");
         self.sees("sleep 1000");
         // The editor has given the terminal back: Ctrl-C is a signal now.
-        let start = Instant::now();
-        while !tcgetattr(&self.terminal).expect("the terminal").local_flags.contains(LocalFlags::ISIG) {
-            assert!(start.elapsed() < PATIENCE, "the terminal stays raw");
-            thread::sleep(Duration::from_millis(2));
-        }
-        kill(Pid::from_raw(self.program.id() as i32), signal).expect("it is there");
+        wait_until("the terminal to be given back", || {
+            tcgetattr(&self.terminal).expect("the terminal").local_flags.contains(LocalFlags::ISIG)
+        });
+        self.program.signal(signal);
         self.sees("sleep 1000: interrupted");
-    }
-
-    /// Waits until the program has ended.
-    #[track_caller]
-    fn ends(&mut self) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.program.try_wait().expect("the program is there") {
-                return status;
-            }
-            assert!(start.elapsed() < PATIENCE, "it hangs");
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-impl Drop for Typist {
-    fn drop(&mut self) {
-        // It has ended, unless the test has failed.
-        let _ = self.program.kill();
-        let _ = self.program.wait();
     }
 }
 
@@ -117,7 +94,7 @@ fn words_are_completed_and_lines_are_remembered() {
     typist.sees("testpmd> ");
     // Ctrl-D.
     typist.types("\x04");
-    assert_eq!(typist.ends().code(), Some(0), "what is typed wrong at the prompt is no failure");
+    assert_eq!(typist.program.end().status, Some(0), "what is typed wrong at the prompt is no failure");
     let history = std::fs::read_to_string(typist.state.path().join("gannet/testpmd-history")).expect("a history");
     assert!(history.ends_with("show engines \nwrong\n"), "{history}");
 }
@@ -135,7 +112,7 @@ fn ctrl_c_stops_forwarding_and_does_not_leave() {
     typist.sees("quit or Ctrl-D leaves");
     typist.sees("testpmd> ");
     typist.types("quit\r");
-    assert_eq!(typist.ends().code(), Some(0));
+    assert_eq!(typist.program.end().status, Some(0));
 }
 
 #[test]
@@ -144,14 +121,14 @@ fn ctrl_c_ends_a_command_that_waits() {
     typist.interrupts_a_command(Signal::SIGINT);
     typist.sees("testpmd> ");
     typist.types("exit\r");
-    assert_eq!(typist.ends().code(), Some(0));
+    assert_eq!(typist.program.end().status, Some(0));
 }
 
 #[test]
 fn sigterm_ends_the_program_while_a_command_waits() {
     let mut typist = Typist::new(&[]);
     typist.interrupts_a_command(Signal::SIGTERM);
-    assert_eq!(typist.ends().code(), Some(0));
+    assert_eq!(typist.program.end().status, Some(0));
 }
 
 #[test]
@@ -165,7 +142,7 @@ fn what_happens_meanwhile_is_told_above_what_is_being_typed() {
     typist.types("eams\r");
     typist.sees("RECEIVED");
     typist.types("quit\r");
-    assert_eq!(typist.ends().code(), Some(0));
+    assert_eq!(typist.program.end().status, Some(0));
 }
 
 #[test]
@@ -174,8 +151,8 @@ fn a_signal_leaves_the_terminal_as_it_was() {
         let pair = openpty(None, None).expect("a terminal");
         tcgetattr(&pair.slave).expect("its settings").local_flags
     };
-    let mut typist = Typist::new(&[]);
-    kill(Pid::from_raw(typist.program.id() as i32), Signal::SIGTERM).expect("it is there");
-    assert_eq!(typist.ends().code(), Some(0));
+    let typist = Typist::new(&[]);
+    typist.program.signal(Signal::SIGTERM);
+    assert_eq!(typist.program.end().status, Some(0));
     assert_eq!(tcgetattr(&typist.terminal).expect("its settings").local_flags, before);
 }

@@ -1,15 +1,14 @@
 //! What cannot be run or done is refused, and said why.
 
-use super::{Outcome, THOUSAND, testpmd, with_ports};
+use gannet_harness::{Outcome, text_to_read};
+
+use super::{THOUSAND, testpmd, with_ports};
 
 /// Checks that the program does not run, and says these things.
 #[track_caller]
 fn assert_not_run(arguments: &[&str], said: &[&str]) {
-    let outcome = Outcome::of(testpmd().args(arguments).write_stdin("show engines\n"));
-    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{}", outcome.stderr);
-    for part in said {
-        assert!(outcome.stderr.contains(part), "no {part:?} in: {}", outcome.stderr);
-    }
+    let outcome = Outcome::of(testpmd().args(arguments).stdin(text_to_read("show engines\n")));
+    outcome.assert_refused(said);
 }
 
 /// Checks that the last of some commands is refused with these words, and the ports go on.

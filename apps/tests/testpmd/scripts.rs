@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command as Process, Stdio};
-use std::time::Instant;
+use std::process::Stdio;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use gannet_harness::{Outcome, Running, full_disk, text_to_read, wait_until};
+use nix::sys::signal::Signal;
 
-use super::{Outcome, PATIENCE, THOUSAND, testpmd, with_ports};
+use super::{THOUSAND, testpmd, with_ports};
 
 #[test]
 fn from_an_option_a_file_and_the_standard_input() {
@@ -19,14 +18,14 @@ fn from_an_option_a_file_and_the_standard_input() {
     let expected = "engine mac\nbursts of 4 packets\n";
     let file = file.to_str().expect("a path of text");
     assert_eq!(Outcome::fine(testpmd().args(["--script", file])).stdout, expected);
-    assert_eq!(Outcome::fine(testpmd().args(["--script", "-"]).write_stdin(script)).stdout, expected);
-    assert_eq!(Outcome::fine(testpmd().write_stdin(script)).stdout, expected);
+    assert_eq!(Outcome::fine(testpmd().args(["--script", "-"]).stdin(text_to_read(script))).stdout, expected);
+    assert_eq!(Outcome::fine(testpmd().stdin(text_to_read(script))).stdout, expected);
     assert_eq!(Outcome::fine(testpmd().args(["-e", "set engine mac; set burst 4;"])).stdout, expected);
 }
 
 #[test]
 fn a_wrong_command_ends_a_script_and_is_told_with_its_place() {
-    let outcome = Outcome::of(testpmd().write_stdin("show engines\n\nshow prot 0\nset engine mac\n"));
+    let outcome = Outcome::of(testpmd().stdin(text_to_read("show engines\n\nshow prot 0\nset engine mac\n")));
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
     let said = "testpmd: standard input, line 3: show prot 0: no such command, did you mean \"show port\"?\n";
     assert!(outcome.stderr.ends_with(said), "{}", outcome.stderr);
@@ -40,7 +39,7 @@ fn a_wrong_command_ends_a_script_and_is_told_with_its_place() {
 
 #[test]
 fn with_keep_going_it_ends_with_the_script() {
-    let outcome = Outcome::of(testpmd().arg("--keep-going").write_stdin("strat\nset engine mac\nset engine\n"));
+    let outcome = Outcome::of(testpmd().arg("--keep-going").stdin(text_to_read("strat\nset engine mac\nset engine\n")));
     assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), "engine mac\n"));
     assert!(
         outcome.stderr.contains("line 1: strat") && outcome.stderr.contains("line 3: set engine"),
@@ -70,62 +69,39 @@ fn for_a_time_without_commands() {
 #[test]
 fn rates_are_told_while_a_command_waits() {
     // It ends by itself only if there are none.
-    let mut program = piped(&["--duration", "30", "--stats-period", "0.01"]);
-    let stderr = BufReader::new(program.stderr.as_mut().expect("a pipe"));
-    let told = stderr.lines().map(|line| line.expect("text")).filter(|line| line.contains("Mpps")).take(2).count();
-    assert_eq!(told, 2);
-    kill(Pid::from_raw(i32::try_from(program.id()).expect("a process")), Signal::SIGTERM).expect("it is there");
-    assert_eq!(end(program).0, Some(2));
+    let program = piped(&["--duration", "30", "--stats-period", "0.01"]);
+    wait_until("two lines of rates", || program.stderr().matches("Mpps").count() >= 2);
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.end().status, Some(2));
 }
 
 #[test]
 fn started_at_once() {
-    let outcome = Outcome::fine(with_ports(&THOUSAND).arg("--auto-start").write_stdin("wait packets 1000 30\n"));
+    let outcome =
+        Outcome::fine(with_ports(&THOUSAND).arg("--auto-start").stdin(text_to_read("wait packets 1000 30\n")));
     assert_eq!(outcome.stdout, "forwarding with io: 2 streams\n1000 packets\n");
 }
 
-/// The program with pipes at its ends.
-pub(super) fn piped(arguments: &[&str]) -> Child {
-    let mut command = Process::new(env!("CARGO_BIN_EXE_testpmd"));
-    let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("the program starts")
-}
-
-/// Waits for the end of the program, and returns its exit status and what it has complained of.
-#[track_caller]
-pub(super) fn end(mut program: Child) -> (Option<i32>, String) {
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = program.try_wait().expect("the program is there") {
-            break status;
-        }
-        if start.elapsed() > PATIENCE {
-            program.kill().expect("the program is there");
-            panic!("it hangs");
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    };
-    let stderr = program.stderr.take().map(std::io::read_to_string).expect("a pipe").expect("text");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    (status.code(), stderr)
+/// The program with pipes for what it reads and prints.
+pub(super) fn piped(arguments: &[&str]) -> Running {
+    Running::with_stdout(testpmd().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()))
 }
 
 #[test]
 fn closed_pipes() {
     let mut program = piped(&["--stats-period", "0.01", "--keep-going"]);
-    drop(program.stdout.take());
-    let mut stdin = program.stdin.take().expect("a pipe");
+    drop(program.child.stdout.take());
+    let mut stdin = program.child.stdin.take().expect("a pipe");
     stdin.write_all(b"show engines\nstart\nsleep 0.1\nstop\nhelp\nwrong\n").expect("it reads");
     drop(stdin);
-    assert_eq!(end(program).0, Some(2));
+    assert_eq!(program.end().status, Some(2));
 }
 
 #[test]
 fn a_full_disk() {
-    let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
-    let mut command = Process::new(env!("CARGO_BIN_EXE_testpmd"));
-    let command = command.args(["-e", "show engines; set engine mac"]).stdout(full).stderr(Stdio::piped());
-    assert_eq!(end(command.spawn().expect("the program starts")).0, Some(0));
+    let mut command = testpmd();
+    command.args(["-e", "show engines; set engine mac"]).stdout(full_disk());
+    assert_eq!(Running::with_stdout(&mut command).end().status, Some(0));
 }
 
 #[test]
@@ -133,13 +109,13 @@ fn ctrl_c_while_it_waits_for_a_command_or_for_packets() {
     for (line, answered) in [("start\n", "forwarding"), ("start\nsleep 1000\n", "forwarding")] {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             let mut program = piped(&[]);
-            let mut stdin = program.stdin.take().expect("a pipe");
+            let mut stdin = program.child.stdin.take().expect("a pipe");
             stdin.write_all(line.as_bytes()).expect("it reads");
             let mut first = String::new();
-            BufReader::new(program.stdout.take().expect("a pipe")).read_line(&mut first).expect("an answer");
+            BufReader::new(program.child.stdout.take().expect("a pipe")).read_line(&mut first).expect("an answer");
             assert!(first.starts_with(answered), "{first}");
-            kill(Pid::from_raw(i32::try_from(program.id()).expect("a process")), signal).expect("it is there");
-            let (status, stderr) = end(program);
+            program.signal(signal);
+            let Outcome { status, stderr, .. } = program.end();
             // A command that it interrupts has not been done.
             let expected = if stderr.contains("interrupted") { Some(2) } else { Some(0) };
             assert_eq!(status, expected, "{signal}: {stderr}");
@@ -150,7 +126,7 @@ fn ctrl_c_while_it_waits_for_a_command_or_for_packets() {
 
 #[test]
 fn lines_that_are_no_text() {
-    let outcome = Outcome::of(testpmd().write_stdin(b"set engine mac\n\xFF\xFE\nset burst 4\n"));
+    let outcome = Outcome::of(testpmd().stdin(text_to_read(b"set engine mac\n\xFF\xFE\nset burst 4\n")));
     assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), "engine mac\n"));
     assert!(outcome.stderr.contains("standard input, line 2"), "{}", outcome.stderr);
 }

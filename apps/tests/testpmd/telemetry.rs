@@ -1,31 +1,26 @@
 //! What nictop and Prometheus see of ports that are stopped and started again.
 
 use std::io::{BufRead, BufReader, Write};
-use std::time::{Duration, Instant};
 
 use gannet_apps::monitor::client;
 use gannet_apps::monitor::state::State;
+use gannet_harness::wait_until;
 
-use super::PATIENCE;
-use super::scripts::{end, piped};
+use super::scripts::piped;
 
 #[test]
 fn ports_and_cores_are_followed() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("control.sock");
     let mut program = piped(&["--control", socket.to_str().expect("a path of text")]);
-    let mut stdin = program.stdin.take().expect("a pipe");
-    let mut answers = BufReader::new(program.stdout.take().expect("a pipe")).lines();
+    let mut stdin = program.child.stdin.take().expect("a pipe");
+    let mut answers = BufReader::new(program.child.stdout.take().expect("a pipe")).lines();
     let mut types = |command: &str, answer: &str| {
         writeln!(stdin, "{command}").expect("it reads");
         assert!(answers.any(|line| line.expect("text").starts_with(answer)), "{command}: no {answer}");
     };
     let until = |what: &str, condition: fn(&State) -> bool| {
-        let start = Instant::now();
-        while !client::state(&socket).is_ok_and(|state| condition(&state)) {
-            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(what, || client::state(&socket).is_ok_and(|state| condition(&state)));
     };
 
     types("stop port all", "ports 0, 1: stopped");
@@ -44,5 +39,5 @@ fn ports_and_cores_are_followed() {
     });
     types("help quit", "quit");
     drop(stdin);
-    assert_eq!(end(program).0, Some(0));
+    assert_eq!(program.end().status, Some(0));
 }
