@@ -39,10 +39,11 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     wait_for(what, || holds().then_some(()));
 }
 
-/// Says why a test, or a part of it, is skipped: past the test runner, which keeps what passing tests print.
+/// Says why a test, or a part of it, is skipped: past the test runner, which keeps what passing tests print and counts this one as passed.
+/// `./test` counts such lines as skipped.
 pub fn skip(reason: &str) {
     // Nobody may listen.
-    let _ = writeln!(std::io::stderr(), "skipped {}: {reason}", thread::current().name().unwrap_or_default());
+    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {reason}", thread::current().name().unwrap_or_default());
 }
 
 /// Whether the host lacks a program. Says so, as [`skip`] does.

@@ -298,8 +298,7 @@ fn nothing_to_do_and_nowhere_to_write_are_refused() {
 #[test]
 fn a_full_disk_is_told_and_every_frame_after_it_is_counted_as_dropped() {
     if !Path::new("/dev/full").exists() {
-        println!("skipped: this host has no /dev/full");
-        return;
+        return gannet_harness::skip("this host has no /dev/full");
     }
     const FRAMES: u64 = 1000;
     let (mut capture, stats) = Capture::new(&CaptureOptions::record("/dev/full")).unwrap();
