@@ -57,7 +57,7 @@ fn shape(text: &str) -> Vec<String> {
 #[test]
 fn every_example_prints_what_the_guide_shows() {
     let examples = examples();
-    assert_eq!(examples.len(), 7);
+    assert_eq!(examples.len(), 8);
     for Example { arguments, typed, printed } in examples {
         let outcome = Outcome::of(testpmd().args(&arguments).write_stdin(typed.join("\n")));
         // A warning of huge pages and what links do is no answer.

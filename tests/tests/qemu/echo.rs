@@ -52,7 +52,7 @@ fn start(vm: &mut Vm, options: &str) -> Result<Process> {
 fn reach(vm: &mut Vm, testpmd: &Process, address: &str) -> Result<()> {
     let reached = vm.guest.wait_until(&format!("ip netns exec a ping -c 1 -W 1 {address}"), PATIENCE);
     let log = vm.guest.log(testpmd)?;
-    reached.with_context(|| format!("testpmd printed:\n{log}"))
+    reached.with_context(|| format!("testpmd printed:\n{log}")).map(drop)
 }
 
 /// Ends testpmd. Checks that nothing came that it could not answer.

@@ -25,9 +25,9 @@ const VLAN_ETHERTYPE: u32 = 0x8100;
 /// Largest buffer that RCTL.FLXBUF can name.
 const MAX_BUFFER_KIB: u8 = 15;
 
-/// How the packet buffer is divided if frames have at most so many bytes. Most is for receive: bursts wait there, frames to send wait in
-/// memory. But two should fit that are sent, so that one comes while the other goes; unless less than three fit then that are received: one
-/// that waits, and two that may come after XOFF.
+/// How the packet buffer is divided for frames of at most so many bytes. Most is for receive: bursts wait there, frames to send wait in memory.
+/// Two of these have room, so that one is fetched while the other goes out, but three for receive come first: one that waits, and two that may
+/// still come after XOFF.
 pub(crate) fn packet_buffer(longest: u16) -> Pba {
     let kib = |bytes: u16| bytes.div_ceil(1024);
     let wanted = kib(2 * (longest + TX_EXTRA_BYTES)).max(MIN_TX_BUFFER_KIB);
