@@ -160,13 +160,11 @@ fn ports_forward_on_after_a_restart_with_other_queues_and_rings() {
 
 #[test]
 fn ports_forward_longer_frames_after_a_restart_with_another_mtu() {
-    let script = "\
-        start\nwait packets 1 0.2\nstop\nexplain port 0\n\
-        stop port all\nset port all mtu 9000\nstart port all\nclear stats\n\
-        start\nwait packets 500 30\nstop\nshow streams\nshow port all stats";
-    let ports = ["sim:ixgbe,peer=gen,size=9018,rate=2000", "sim:ixgbe,peer=sink"];
-    let mut command = with_ports(&ports);
-    let outcome = Outcome::of(command.args(["--json", "--keep-going", "--buffer-size", "9216"]).write_stdin(script));
+    let script = "start; wait packets 1 0.2; stop; explain port 0; \
+                  stop port all; set port all mtu 9000; start port all; clear stats; \
+                  start; wait packets 500 30; stop; show streams; show port all stats";
+    let mut command = with_ports(&["sim:ixgbe,peer=gen,size=9018,rate=2000", "sim:ixgbe,peer=sink"]);
+    let outcome = Outcome::of(command.args(["--json", "--keep-going", "--buffer-size", "9216", "-e", script]));
     let answers: Vec<Value> = outcome.json().into_iter().map(|object| object["answer"].clone()).collect();
     let [_, none, _, explained, .., streams, stats] = answers.as_slice() else { panic!("{answers:?}") };
     assert!(none.is_null(), "{answers:?}");
