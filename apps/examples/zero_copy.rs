@@ -65,6 +65,9 @@ Examples:
 /// Bytes of the file in a datagram.
 const PIECE: usize = 1024;
 
+/// Bytes of the packet with such a datagram.
+const PACKET: usize = Ipv4Header::MIN_LEN + UdpHeader::LEN + PIECE;
+
 /// Longest wait for the card to take what is left.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -81,6 +84,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     options.check()?;
     let names = if options.port.is_empty() { vec!["sim:ixgbe,peer=sink".parse()?] } else { options.port.clone() };
     ensure!(names.len() == 1, "{} --port given: this program has one", names.len());
+    ensure!(usize::from(options.mtu) >= PACKET, "--mtu {}: its packets have {PACKET} bytes", options.mtu);
     let path = arguments.file.clone().map_or_else(std::env::current_exe, Ok)?;
     let file = File::open(&path).with_context(|| path.display().to_string())?;
     let memory = External::file(&file).with_context(|| path.display().to_string())?;

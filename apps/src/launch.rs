@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
-use gannet::{Control, Filter, Link, MAX_BURST, Pool, PoolOptions, Port, PortConfig, Probed, Queues, RxInterrupts};
+use gannet::{
+    Control, DEFAULT_MTU, Filter, Link, MAX_BURST, MTUS, Pool, PoolOptions, Port, PortConfig, Probed, Queues,
+    RxInterrupts, data_room_for,
+};
 use gannet_mempool::registry::{self, Table};
 use gannet_sim::x82599::Engine;
 
@@ -33,6 +36,9 @@ const QUEUES: RangeInclusive<usize> = 1..=64;
 /// Bytes that a buffer may hold: the least that a card writes to at once, the most that a pool makes.
 const BUFFER_SIZE: RangeInclusive<u16> = 1024..=16384;
 
+/// What buffers hold unless more is needed.
+const USUAL_BUFFER_SIZE: u16 = 2048;
+
 /// Ports and what they run on, for `#[command(flatten)]`.
 #[derive(Debug, Clone, Args)]
 pub struct PortOptions {
@@ -52,9 +58,13 @@ pub struct PortOptions {
     #[arg(long, value_name = "BUFFERS")]
     pub buffers: Option<u32>,
 
-    /// Bytes of a frame that a buffer holds, 1024 to 16384.
-    #[arg(long, value_name = "BYTES", default_value_t = 2048)]
-    pub buffer_size: u16,
+    /// Bytes of a frame that a buffer holds, 1024 to 16384 [default: 2048, or what --mtu needs].
+    #[arg(long, value_name = "BYTES")]
+    pub buffer_size: Option<u16>,
+
+    /// MTU of each port, 68 to 15854: bytes of a frame behind its Ethernet header and VLAN tag. The card may have less.
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_MTU)]
+    pub mtu: u16,
 
     /// Receive and transmit queues of each port. Flows are spread over them (RSS), so that several cores can share a port.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
@@ -97,12 +107,21 @@ impl PortOptions {
         if !self.ring.is_power_of_two() || !RING.contains(&self.ring) {
             bail!("--ring {}: powers of two from {} to {} are possible", self.ring, RING.start(), RING.end());
         }
-        if !BUFFER_SIZE.contains(&self.buffer_size) {
-            let (least, most) = (BUFFER_SIZE.start(), BUFFER_SIZE.end());
-            bail!("--buffer-size {}: {least} to {most} bytes are possible", self.buffer_size);
+        for (option, value, range) in [("--mtu", self.mtu, MTUS), ("--buffer-size", self.buffer_size(), BUFFER_SIZE)] {
+            ensure!(
+                range.contains(&value),
+                "{option} {value}: {} to {} bytes are possible",
+                range.start(),
+                range.end()
+            );
         }
         ensure!(QUEUES.contains(&self.queues), "--queues {}: 1 to {} are possible", self.queues, QUEUES.end());
         Ok(())
+    }
+
+    /// Bytes of a frame that a buffer holds.
+    pub fn buffer_size(&self) -> u16 {
+        self.buffer_size.unwrap_or(USUAL_BUFFER_SIZE.max(data_room_for(self.mtu)))
     }
 
     /// The cores to poll on, for `pieces` of work of which each needs one: as many as are named, but no more than the pieces have
@@ -135,7 +154,7 @@ impl PortOptions {
 
     /// Options of the pool, but for its size.
     fn pool(&self) -> PoolOptions {
-        PoolOptions { name: "packets".into(), data_room: self.buffer_size, ..PoolOptions::default() }
+        PoolOptions { name: "packets".into(), data_room: self.buffer_size(), ..PoolOptions::default() }
     }
 
     /// Buffers with which the pool stays calm, whatever happens: all rings, bursts and caches can be full, and no more are in use than
@@ -154,6 +173,7 @@ impl PortOptions {
         config.rx = vec![config.rx[0].clone(); self.queues];
         config.tx = vec![config.tx[0].clone(); self.queues];
         config.filter = Filter::promiscuous();
+        config.mtu = self.mtu;
         config
     }
 }
@@ -201,7 +221,12 @@ pub fn launch(names: &[PortName], plan: &Plan<'_>) -> anyhow::Result<Launched> {
     opened.cables.iter().flatten().for_each(|cable| cable.hold(Hold::On));
     let engine = Engine::spawn(opened.nics);
     let config = PortConfig { rx_interrupts, ..options.config(&pool) };
-    let started = start(opened.ports, &config).map_err(|why| with_option(why, demand))?;
+    let started = start(opened.ports, &config).map_err(|why| match why {
+        gannet::Error::PoolTooSmall { .. } => {
+            anyhow!("{why} (--buffers {demand} is enough for everything), or the rings smaller (--ring)")
+        }
+        _ => with_option(why),
+    })?;
     let (controls, queues): (Vec<_>, Vec<_>) = started.into_iter().unzip();
     let running: Vec<Running> =
         controls.into_iter().zip(opened.cables).map(|(control, cable)| Running::new(control, cable)).collect();
@@ -244,12 +269,10 @@ fn start(ports: Vec<Port<Probed>>, config: &PortConfig) -> gannet::Result<Vec<(C
     })
 }
 
-/// The option that cures what the driver complains of.
-fn with_option(why: gannet::Error, demand: u32) -> anyhow::Error {
+/// What the driver complains of, with the option that cures it.
+pub fn with_option(why: gannet::Error) -> anyhow::Error {
     match why {
-        gannet::Error::PoolTooSmall { .. } => {
-            anyhow!("{why} (--buffers {demand} is enough for everything), or the rings smaller (--ring)")
-        }
+        gannet::Error::BuffersTooSmall { needed, .. } => anyhow!("{why}: --buffer-size {needed}, or a smaller MTU"),
         _ => why.into(),
     }
 }

@@ -14,7 +14,7 @@ Port names:
   pci:ADDRESS      the card at this PCI address, bound to vfio-pci (see nicctl), as in pci:0000:01:00.0
   sim:ixgbe,peer=PEER[,KEY=VALUE...]   a software Intel 82599; PEER is the other end of its cable:
     gen            numbered 64-byte frames, checked at the generator where they end up
-                   (size=64..1518, rate=FRAMES_PER_SECOND, count=FRAMES, flows=N)
+                   (size=64..15876, rate=FRAMES_PER_SECOND, count=FRAMES, flows=N)
     pcap:FILE      plays FILE (pcap or pcapng; timing=original keeps its gaps) and then ends
     pcap:          plays nothing
                    (both: record=FILE writes what the port sends, as pcapng or, by its name, pcap)

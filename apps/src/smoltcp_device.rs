@@ -12,8 +12,8 @@ use gannet_mempool::Reason;
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
-/// Longest frame, without FCS: an Ethernet header and 1500 bytes.
-pub const MAX_FRAME: usize = 1514;
+/// Bytes of an Ethernet header, which smoltcp counts as part of its MTU.
+const HEADER: usize = 14;
 
 /// Packets received or sent at once.
 const BURST: usize = 32;
@@ -30,16 +30,17 @@ pub struct PortDevice {
     tx: TxQueue,
     /// Where the buffers of frames to be sent come from.
     pool: Pool,
+    mtu: u16,
     received: Burst,
     to_send: Burst,
 }
 
 impl PortDevice {
-    /// A device on these queues that sends in buffers of `pool`: one that the port can send (`PortConfig::tx_pools`), with room
-    /// for [`MAX_FRAME`] bytes.
-    pub fn new(rx: RxQueue, tx: TxQueue, pool: &Pool) -> PortDevice {
+    /// A device on these queues, whose port has this MTU (`PortConfig::mtu`). It sends in buffers of `pool`: one that the port can send
+    /// (`PortConfig::tx_pools`), with room for an Ethernet header and the bytes of the MTU.
+    pub fn new(rx: RxQueue, tx: TxQueue, pool: &Pool, mtu: u16) -> PortDevice {
         TOO_LONG.register();
-        PortDevice { rx, tx, pool: pool.clone(), received: Burst::new(BURST), to_send: Burst::new(BURST) }
+        PortDevice { rx, tx, pool: pool.clone(), mtu, received: Burst::new(BURST), to_send: Burst::new(BURST) }
     }
 
     /// Hands to the card what smoltcp has written, and brings home what was sent. What the card has no room for waits for the
@@ -75,7 +76,7 @@ impl phy::Device for PortDevice {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MAX_FRAME;
+        capabilities.max_transmission_unit = HEADER + usize::from(self.mtu);
         capabilities
     }
 }

@@ -2,9 +2,9 @@
 
 use anyhow::ensure;
 use clap::Parser;
+use gannet::FRAME_OVERHEAD;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::port_name;
-use gannet_apps::smoltcp_device::MAX_FRAME;
 use smoltcp::wire::IpCidr;
 
 /// Serves web pages on a port: / has its statistics, /large is 100 kB of text.
@@ -51,13 +51,15 @@ fn address(text: &str) -> Result<IpCidr, String> {
 impl Arguments {
     /// Checks what clap does not know.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let PortOptions { port, queues, buffer_size, .. } = &self.ports;
+        let PortOptions { port, queues, mtu, .. } = &self.ports;
         self.ports.check()?;
+        let buffer_size = self.ports.buffer_size();
         ensure!(port.len() <= 1, "{} --port given: the server has one", port.len());
         ensure!(*queues == 1, "--queues {queues}: the server has one");
         ensure!(
-            usize::from(*buffer_size) >= MAX_FRAME,
-            "--buffer-size {buffer_size}: TCP's frames need {MAX_FRAME} bytes"
+            buffer_size >= mtu + FRAME_OVERHEAD,
+            "--buffer-size {buffer_size}: TCP's frames need {} bytes (--mtu {mtu})",
+            mtu + FRAME_OVERHEAD
         );
         ensure!(self.address.len() <= 2, "{} --address given: 2 are possible", self.address.len());
         Ok(())

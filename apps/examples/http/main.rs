@@ -71,12 +71,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     running.iter().for_each(|port| port.hold(Hold::Off));
     let mut queues = queues.into_iter();
     let server_queues = queues.next().context("the server's port has queues")?;
-    let mut host = new_host(&running[0], server_queues, &pool, addresses)?;
+    let mut host = new_host(&running[0], server_queues, (&pool, options.mtu), addresses)?;
     let mut server = Server::new(&mut host.sockets, *listen, (*connections).into());
     // In the demonstration there is a second port.
     let mut visitor = match queues.next() {
         Some(queues) => {
-            let mut host = new_host(&running[1], queues, &pool, &[CLIENT])?;
+            let mut host = new_host(&running[1], queues, (&pool, options.mtu), &[CLIENT])?;
             let client = Client::connect(&mut host, (addresses[0].address(), *listen).into(), &REQUESTS)?;
             Some((host, client))
         }
@@ -123,10 +123,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 const COUNT_EVERY: time::Duration = time::Duration::from_secs(1);
 
 /// A host on this port.
-fn new_host(port: &Running, mut queues: Queues, pool: &Pool, addresses: &[IpCidr]) -> anyhow::Result<Host> {
+fn new_host(
+    port: &Running,
+    mut queues: Queues,
+    (pool, mtu): (&Pool, u16),
+    addresses: &[IpCidr],
+) -> anyhow::Result<Host> {
     let mac = port.control().context("the port has just been started")?.info().mac;
     let (rx, tx) = queues.rx.pop().zip(queues.tx.pop()).context("the port has a queue each way")?;
-    let device = PortDevice::new(rx, tx, pool);
+    let device = PortDevice::new(rx, tx, pool, mtu);
     // A hasher's key is random.
     let seed = RandomState::new().hash_one(());
     Ok(Host::new(device, mac, addresses, seed, Instant::now()))

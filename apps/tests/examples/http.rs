@@ -47,7 +47,7 @@ impl End {
         let config = PortConfig { filter: Filter::promiscuous(), ..PortConfig::new(pool, 64) };
         let (control, queues) = Port::probe(device).unwrap().configure(config).unwrap().start().unwrap();
         let Queues { mut rx, mut tx } = queues;
-        let device = PortDevice::new(rx.remove(0), tx.remove(0), pool);
+        let device = PortDevice::new(rx.remove(0), tx.remove(0), pool, gannet::DEFAULT_MTU);
         let addresses = [address(4, number), address(6, number)].map(|address| {
             let length = if matches!(address, IpAddress::Ipv4(_)) { 24 } else { 64 };
             IpCidr::new(address, length)

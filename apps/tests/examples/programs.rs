@@ -109,11 +109,13 @@ fn l3fwd_routes_and_tells_why_it_drops() {
 
 #[test]
 fn http_fetches_its_own_pages() {
-    let Outcome { stdout, .. } = runs("http", &[]);
-    for part in ["GET / ", "received", "GET /large HTTP/1.1", "200 OK, 100000 bytes", "404 Not Found, 14 bytes"] {
-        assert!(stdout.contains(part), "no {part:?} in: {stdout}");
+    for arguments in [&[][..], &["--mtu", "9000"], &["--mtu", "68"]] {
+        let Outcome { stdout, .. } = runs("http", arguments);
+        for part in ["GET / ", "received", "GET /large HTTP/1.1", "200 OK, 100000 bytes", "404 Not Found, 14 bytes"] {
+            assert!(stdout.contains(part), "no {part:?} in: {stdout}");
+        }
+        assert_eq!(number(&stdout, "buffers", 0), 0, "{stdout}");
     }
-    assert_eq!(number(&stdout, "buffers", 0), 0, "{stdout}");
 }
 
 #[test]
@@ -174,6 +176,7 @@ fn what_cannot_be_run_is_refused_in_words() {
     refuses("http", &["--port", sink, "--listen", "0"], &["--listen"]);
     refuses("http", &["--port", sink, "--queues", "2"], &["--queues 2: the server has one"]);
     refuses("http", &["--port", sink, "--buffer-size", "1024"], &["--buffer-size 1024"]);
+    refuses("zero_copy", &["--port", sink, "--mtu", "1051"], &["--mtu 1051", "1052 bytes"]);
 }
 
 #[test]

@@ -23,6 +23,18 @@ fn every_counted_frame_arrives_and_the_run_ends_by_itself() {
 }
 
 #[test]
+fn jumbo_frames_need_an_mtu() {
+    let settings = format!("size=9018,count={COUNT}");
+    let mut command = with_ports(&generators(&settings));
+    let report = report(command.args(["--mtu", "9000"]), 0);
+    report.assert_clean();
+    assert_eq!([0, 1].map(|way| report.way(way, "forwarded")), [COUNT, COUNT], "{report:?}");
+    // Without one the card takes none of them.
+    let report = super::report(&mut with_ports(&generators(&settings)), 1);
+    assert_eq!((report.count("/forwarded"), report.count("/lost")), (0, 2 * COUNT), "{report:?}");
+}
+
+#[test]
 fn a_slow_generator_loses_nothing_not_even_its_first_frame() {
     let report = report(&mut with_ports(&generators("rate=1000,count=200")), 0);
     report.assert_clean();

@@ -34,8 +34,8 @@ fn unknown_ports() {
 fn settings_out_of_range() {
     let with = |settings: &str| format!("{GENERATOR},{settings}");
     for (settings, said) in [
-        ("size=63", "64 to 1518"),
-        ("size=1519", "64 to 1518"),
+        ("size=63", "64 to 15876"),
+        ("size=15877", "64 to 15876"),
         ("flows=0", "1 to 16384"),
         ("rate=0", "at least one frame a second"),
         ("rate=fast", "a number is needed"),

@@ -27,6 +27,9 @@ fn traffic_of_all_kinds_arrives() {
         &["--size", "64-1518", "--vlan", "5-9"],
         &["--size", "1518", "--burst", "1"],
         &["--size", "1522", "--vlan", "1", "--ring", "64"],
+        &["--size", "9018", "--mtu", "9000"],
+        &["--size", "9000-9022", "--mtu", "9000", "--vlan", "7"],
+        &["--size", "15872", "--mtu", "15854", "--ring", "64"],
         &["--size", "80", "--src-ip", "2001:db8::1-2001:db8::ff", "--dst-ip", "2001:db8::1:1"],
         &["--src-mac", "random", "--dst-port", "random", "--flows", "65536", "--seed", "7", "--burst", "256"],
     ] {

@@ -15,7 +15,7 @@ fn values() {
         ("--rate", "10x", &["10x", "500kpps"][..]),
         ("--rate", "0pps", &["above 0"]),
         ("--rate", "200%", &["100%"]),
-        ("--size", "63", &["64 to 1522"]),
+        ("--size", "63", &["64 to 15876"]),
         ("--size", "1518-64", &["above the last"]),
         ("--size", "large", &["64-1518"]),
         ("--count", "0", &["0", "--count"]),
@@ -32,6 +32,8 @@ fn values() {
         ("--dst-port", "9-1", &["above the last"]),
         ("--queues", "2", &["--queues 2"]),
         ("--burst", "0", &["--burst 0"]),
+        ("--mtu", "67", &["--mtu 67", "68 to 15854"]),
+        ("--mtu", "15855", &["--mtu 15855", "68 to 15854"]),
         ("--cores", "99999", &["99999"]),
         ("--timing", "fast", &["--pcap"]),
         ("--pcaps", "x", &["--pcap"]),
@@ -55,6 +57,8 @@ fn ports() {
 #[test]
 fn what_does_not_go_together() {
     assert_refused(&["--size", "1522", "--buffer-size", "1024"], &["--size 1522", "--buffer-size"]);
+    assert_refused(&["--size", "64-9018"], &["--size 9018", "--mtu 9000"]);
+    assert_refused(&["--mtu", "9000", "--buffer-size", "4096"], &["MTU of 9000", "--buffer-size 9216"]);
     assert_refused(&["--count", "5", "--duration", "5"], &["--count", "--duration"]);
     assert_refused(&["--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"], &["--size 64", "80 bytes at least"]);
     assert_refused(&["--pcap", "x.pcap", "--size", "64"], &["--pcap", "--size"]);

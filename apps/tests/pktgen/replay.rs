@@ -65,6 +65,12 @@ fn frames_that_do_not_fit_are_told_of() {
     assert_eq!(["sent", "received", "skipped"].map(|name| report.count(name)), [2, 2, 2], "{report:?}");
     let outcome = Outcome::of(&mut pktgen(&arguments));
     assert!(outcome.stdout.contains("skipped") && outcome.stdout.contains("--buffer-size"), "{}", outcome.stdout);
+    // 18 bytes beside the MTU's: header and tag.
+    capture::write(&file, &[60, 9018, 9019], Duration::ZERO);
+    for (options, skipped) in [(&[][..], 2), (&["--mtu", "9000"], 1)] {
+        let report = Report::of(&[&LINK[..], &["--pcap", text(&file)], options].concat(), 1);
+        assert_eq!(report.count("skipped"), skipped, "{report:?}");
+    }
 }
 
 #[test]

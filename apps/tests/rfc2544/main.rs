@@ -133,7 +133,8 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
 fn wrong_options_are_refused_with_what_is_right() {
     let bench = Bench::new();
     for (options, part) in [
-        (&["--sizes", "63"][..], "64 to 1522 bytes"),
+        (&["--sizes", "63"][..], "64 to 15876 bytes"),
+        (&["--sizes", "9018"], "give --mtu 9000 or more"),
         (&["--trial", "soon"], "number of seconds"),
         (&["--loss", "200%"], "0 to 100"),
         (&["--port", "sim:ixgbe,peer=sink"], "3 --port given"),

@@ -29,6 +29,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("stop port PORTS", "stop port all"),
     ("set port PORTS queues COUNT", "set port all queues 2"),
     ("set port PORTS ring COUNT", "set port all ring 256"),
+    ("set port PORTS mtu BYTES", "set port all mtu 576"),
     ("set port PORTS vlan-strip on|off", "set port 0 vlan-strip on"),
     ("start port PORTS", "start port all"),
     ("start", "start"),
@@ -97,6 +98,7 @@ fn what_is_set_is_shown() {
         set port all queues 2\n\
         set port all ring 128\n\
         set port 1 vlan-strip on\n\
+        set port 1 mtu 2030\n\
         show port all\n\
         start port all\n\
         show port all\n\
@@ -113,12 +115,12 @@ fn what_is_set_is_shown() {
     let config = rows(config, "port");
     let expected = json!({
         "port": 0, "promiscuous": "off", "multicast": "01:00:5e:00:00:fc", "mac_filter": "02:00:00:00:00:99",
-        "vlan_strip": "off", "peer": "02:00:00:00:00:00",
+        "vlan_strip": "off", "mtu": 1500, "peer": "02:00:00:00:00:00",
     });
     assert_eq!(*config["0"], expected);
     let expected = json!({
         "port": 1, "promiscuous": "on", "multicast": "all", "mac_filter": "none", "vlan_strip": "on",
-        "peer": "02:00:00:00:00:77",
+        "mtu": 2030, "peer": "02:00:00:00:00:77",
     });
     assert_eq!(*config["1"], expected);
     let program = rows(program, "what");
@@ -157,6 +159,33 @@ fn ports_forward_on_after_a_restart_with_other_queues_and_rings() {
         // Flows overtake each other on several queues only if a core is late: one core has all of them here.
         assert_eq!((&peer["corrupted"], &peer["foreign"]), (&json!(0), &json!(0)), "{peer}");
     }
+}
+
+#[test]
+fn ports_forward_longer_frames_after_a_restart_with_another_mtu() {
+    let script = "start; wait packets 1 0.2; stop; explain port 0; \
+                  stop port all; set port all mtu 9000; start port all; clear stats; \
+                  start; wait packets 500 30; stop; show streams; show port all stats";
+    let mut command = with_ports(&["sim:ixgbe,peer=gen,size=9018,rate=2000", "sim:ixgbe,peer=sink"]);
+    let outcome = Outcome::of(command.args(["--json", "--keep-going", "--buffer-size", "9216", "-e", script]));
+    let answers: Vec<Value> = outcome.json().into_iter().map(|object| object["answer"].clone()).collect();
+    let [_, none, _, explained, .., streams, stats] = answers.as_slice() else { panic!("{answers:?}") };
+    assert!(none.is_null(), "{answers:?}");
+    assert!(explained.to_string().contains("(1500 here: set port 0 mtu)"), "{explained}");
+    let received = stats[0]["rx_packets"].as_u64().expect("a number");
+    assert!(received >= 500, "{stats}");
+    assert_eq!((&stats[1]["tx_packets"], &stats[1]["tx_dropped"]), (&stats[0]["rx_packets"], &json!(0)), "{streams}");
+}
+
+#[test]
+fn txonly_sends_as_long_frames_as_the_mtu_has() {
+    let script = "set engine txonly; set txonly.count 100; set txonly.length 9022; start; wait packets 100 30; stop; \
+                  show port 0 stats; set txonly.length 9023; start; sleep 0.1; stop; explain port 0";
+    let mut command = with_ports(&["sim:ixgbe,peer=sink"]);
+    let outcome = Outcome::fine(command.args(["--json", "--mtu", "9000", "-e", script]));
+    let answers = outcome.json();
+    assert_eq!(answers[6]["answer"][0]["tx_bytes"], json!(100 * 9022), "{answers:?}");
+    assert!(answers[11]["answer"].to_string().contains("longer than 9018"), "{answers:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn shapes<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
 #[test]
 fn every_example_prints_what_the_guide_shows() {
     let examples = guide::transcripts("testpmd");
-    assert_eq!(examples.len(), 8);
+    assert_eq!(examples.len(), 9);
     for shown in examples {
         // What is typed at the prompt, and what is printed.
         let (typed, printed): (Vec<&str>, Vec<&str>) =

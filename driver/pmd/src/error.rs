@@ -80,6 +80,20 @@ pub enum Error {
         /// Size of the ring.
         descriptors: u32,
     },
+    /// The receive buffers cannot hold the frames of the MTU.
+    #[error(
+        "{port}: the frames of an MTU of {mtu} need receive buffers with a data_room of {needed} bytes, those of its pool have {room}"
+    )]
+    BuffersTooSmall {
+        /// Name of the device.
+        port: String,
+        /// The MTU in bytes.
+        mtu: u16,
+        /// Bytes that a buffer holds.
+        room: u16,
+        /// Bytes that it must hold.
+        needed: u16,
+    },
     /// A queue came back to a port that it is not of.
     #[error("{port}: a queue of {other} was handed back to it")]
     ForeignQueue {

@@ -77,7 +77,7 @@ pub(crate) trait Family: Sized + Send + Sync + 'static {
     fn reset<D: Device>(&self, mmio: &Mmio<D>) -> Result<()>;
 
     /// Everything that does not belong to one queue, after a reset.
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig);
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()>;
 
     /// Replaces the address filter.
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter);

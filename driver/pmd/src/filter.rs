@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn addresses_in_the_wrong_place_are_refused() {
-        let limits = Limits { rx_queues: 1, tx_queues: 1, min_buffer: 1024, unicast_filters: 1 };
+        let limits = Limits { rx_queues: 1, tx_queues: 1, min_buffer: 1024, max_mtu: 1500, unicast_filters: 1 };
         let check = |filter: Filter| filter.check("port", &limits).map_err(|why| why.to_string());
         let (own, group) = ([2, 0, 0, 0, 0, 1], [3, 0, 0, 0, 0, 1]);
         assert_eq!(check(Filter { unicast: vec![own], ..Filter::default() }), Ok(()));

@@ -53,7 +53,10 @@ mod stats;
 mod tap;
 
 pub use cards::{Card, Pmd, cards};
-pub use config::{PortConfig, RING_SIZES, RxInterrupts, RxQueueConfig, TxQueueConfig, VlanTags};
+pub use config::{
+    DEFAULT_MTU, FRAME_OVERHEAD, MTUS, PortConfig, RING_SIZES, RxInterrupts, RxQueueConfig, TxQueueConfig, VlanTags,
+    data_room_for,
+};
 pub use error::{Error, Result};
 pub use filter::{Filter, MacAddress, Multicast, Promiscuous};
 pub use gannet_bus::{Condition, DmaAccess, DmaFault};

@@ -231,7 +231,8 @@ impl<D: Device, F: Family> Nic<D, F> {
         for (index, queue) in (0..).zip(&config.tx) {
             let counters = Arc::<TxCounters>::default();
             let ring = rings(queue.descriptors)?;
-            let driver = Box::new(TxRing::start(self.hardware.clone(), index, ring, dma.clone(), counters.clone())?);
+            let (hardware, dma) = (self.hardware.clone(), dma.clone());
+            let driver = Box::new(TxRing::start(hardware, index, ring, dma, config, counters.clone())?);
             started.counters.tx.push(counters.clone());
             let (seat, point) = TapSeat::new(&self.info, Direction::Tx, started.queues.tx.len());
             started.taps.push(point);
@@ -259,7 +260,7 @@ impl<D: Device, F: Family> Driver for Nic<D, F> {
         let Hardware { mmio, family, .. } = &*self.hardware;
         // Only now: a queue that did not stop and was cut off has forgotten its ring.
         pci::set_bus_master(&mmio.device, BusMaster::On)?;
-        family.init(mmio, self.info.mac, config);
+        family.init(mmio, self.info.mac, config)?;
 
         let dma = self.map_pools(config)?;
         let (memory, offsets) = self.ring_memory(config)?;

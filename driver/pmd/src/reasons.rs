@@ -12,7 +12,7 @@ pub(crate) static RX_NONSENSE: Reason =
     Reason::new("rx", "nonsense", "Receive descriptors with an impossible content.");
 
 pub(crate) static TX_LENGTH: Reason =
-    Reason::new("tx", "length", "Shorter than the cards can pad, or longer than they send.");
+    Reason::new("tx", "length", "Shorter than the cards can pad, or longer than the MTU allows.");
 pub(crate) static TX_SEGMENTS: Reason = Reason::new("tx", "segments", "In more segments than a ring takes at a time.");
 pub(crate) static TX_UNREACHABLE: Reason =
     Reason::new("tx", "unreachable", "In memory that the card cannot reach, and the bounce pool could not take them.");

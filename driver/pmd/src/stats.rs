@@ -84,8 +84,8 @@ pub struct TxQueueStats {
     /// Packets dropped because the card cannot reach their memory (see [`crate::PortConfig::tx_pools`], [`crate::Control::map`]), nor has
     /// the bounce pool a buffer for them ([`crate::PortConfig::bounce`]).
     pub unmapped: u64,
-    /// Packets dropped for their length: shorter than the cards can pad (17 bytes), or longer than a tagged frame (1518 without FCS); or
-    /// because they have more than 32 segments with bytes in them.
+    /// Packets dropped for their length: shorter than the cards can pad (17 bytes), or longer than a tagged frame of the MTU
+    /// ([`crate::PortConfig::mtu`] and 18 bytes, without FCS); or because they have more than 32 segments with bytes in them.
     pub invalid: u64,
     /// Times that the ring had no room for the whole burst.
     pub full: u64,

@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 
 pub use super::numbered::Stream;
 use super::numbered::{MAX_FLOWS, Template, Verdict};
-use super::{Accepted, Error, Offered, Pacing, Peer, PeerStats, add};
+use super::{Accepted, Error, MAX_FRAME, MIN_FRAME, Offered, Pacing, Peer, PeerStats, add};
 
 const FCS: usize = 4;
 const NANOS: u64 = 1_000_000_000;
@@ -43,7 +43,7 @@ pub struct GeneratorOptions {
     pub sends: Stream,
     /// The stream that it checks.
     pub expects: Stream,
-    /// Length of a frame with FCS, 64 to 1518.
+    /// Length of a frame with FCS, 64 to 15876.
     pub frame_length: usize,
     /// How fast it sends.
     pub rate: Rate,
@@ -93,8 +93,8 @@ impl Generator {
         let GeneratorOptions { sends, expects, frame_length, rate, count, flows } = *options;
         let invalid =
             |option, value: &dyn ToString, expected| Error::Option { option, value: value.to_string(), expected };
-        if !(64..=1518).contains(&frame_length) {
-            return Err(invalid("frame_length", &frame_length, "needs 64 to 1518 bytes (with FCS)"));
+        if !(MIN_FRAME + FCS..=MAX_FRAME + FCS).contains(&frame_length) {
+            return Err(invalid("frame_length", &frame_length, "needs 64 to 15876 bytes (with FCS)"));
         }
         if !(1..=MAX_FLOWS).contains(&flows) {
             return Err(invalid("flows", &flows, "needs 1 to 16384 flows"));

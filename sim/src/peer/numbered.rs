@@ -18,8 +18,8 @@
 
 use etherparse::PacketBuilder;
 
-use super::MIN_FRAME;
 use super::random::SplitMix;
+use super::{MAX_FRAME, MIN_FRAME};
 
 /// Marks a payload as ours.
 const MAGIC: [u8; 4] = *b"Gnnt";
@@ -31,8 +31,6 @@ const WORD: usize = 8;
 /// Words and bytes before the pattern.
 const HEAD_WORDS: usize = 7;
 const HEAD: usize = HEAD_WORDS * WORD;
-/// The longest frame of an MTU of 1500.
-const MAX_LENGTH: usize = 1514;
 
 /// UDP source port of flow 0 (the first of the ephemeral ports) and the number of flows that fit above it.
 const FIRST_PORT: u16 = 49_152;
@@ -92,10 +90,10 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// The template of `stream` for frames of `length` bytes (60 to 1514, without FCS) in `flows` flows (1 to [`MAX_FLOWS`]).
+    /// The template of `stream` for frames of `length` bytes ([`MIN_FRAME`] to [`MAX_FRAME`]) in `flows` flows (1 to [`MAX_FLOWS`]).
     pub(super) fn new(stream: Stream, length: usize, flows: u32) -> Self {
         assert!(
-            (MIN_FRAME..=MAX_LENGTH).contains(&length) && (1..=MAX_FLOWS).contains(&flows),
+            (MIN_FRAME..=MAX_FRAME).contains(&length) && (1..=MAX_FLOWS).contains(&flows),
             "checked by the generator"
         );
         let (pattern, bits) = pattern(length - HEAD);
@@ -275,7 +273,7 @@ fn build(stream: Stream, pattern: &[u64], length: usize) -> Vec<u8> {
         .ipv4([198, 18, high, low], [198, 19, high, low], 64)
         .udp(FIRST_PORT, DESTINATION_PORT)
         .write(&mut frame, &payload)
-        .expect("a payload below 1500 bytes fits, and a Vec takes every write");
+        .expect("a payload below 64 KiB fits, and a Vec takes every write");
     frame
 }
 

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         trial("udp", needs(&["iperf3"]), udp),
         trial("both_ends_see_the_same_frames", needs(&["tcpdump"]), both_ends_see_the_same_frames),
         trial("testpmd::icmpecho", needs(&[]), testpmd::icmpecho),
+        trial("testpmd::icmpecho_with_jumbo_frames", needs(&[]), testpmd::icmpecho_with_jumbo_frames),
         trial("testpmd::icmpecho_over_ipv6", ipv6, testpmd::icmpecho_over_ipv6),
         trial("testpmd::icmpecho_over_vlan", vlan, testpmd::icmpecho_over_vlan),
         trial("testpmd::csum_between_hosts", needs(&["iperf3"]), testpmd::csum_between_hosts),

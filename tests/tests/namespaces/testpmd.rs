@@ -29,12 +29,17 @@ struct Testpmd {
 impl Testpmd {
     /// With these ports, before it forwards.
     fn start(ports: &[&str], engine: &str) -> Testpmd {
+        Testpmd::with(ports, engine, &[])
+    }
+
+    /// The same with further options.
+    fn with(ports: &[&str], engine: &str, options: &[&str]) -> Testpmd {
         static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
         let mut command = Command::new(PROGRAM.get_or_init(|| gannet_tests::program("testpmd")));
         for port in ports {
             command.args(["--port", port]);
         }
-        command.args(["--json", "--engine", engine]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["--json", "--engine", engine]).args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::spawn(command.stderr(Stdio::null()));
         let (input, output) = process.pipes();
         let (sender, answers) = channel();
@@ -134,6 +139,30 @@ pub(crate) fn icmpecho() {
     // Nobody else is there.
     let mut ping = host.command("ping", "-c 1 -W 1 198.51.100.3");
     assert!(!ping.output().expect("ping runs").status.success());
+    testpmd.finish();
+}
+
+/// Frames of up to 9018 bytes, in one piece each way.
+pub(crate) fn icmpecho_with_jumbo_frames() {
+    let (host, port) = host();
+    let mut testpmd = Testpmd::with(&[&format!("{port},mtu=9000")], "icmpecho", &["--mtu", "9000"]);
+    testpmd.take_up(&host, 1);
+    testpmd.say("set icmpecho.ipv4 198.51.100.2");
+    testpmd.say("start");
+    reach(&host, "198.51.100.2");
+    for size in [1473, 8000, 8972] {
+        flood(&host, &format!("-M do -s {size}"), "198.51.100.2");
+    }
+    assert_eq!(testpmd.dropped("bad_checksum") + testpmd.dropped("malformed") + testpmd.dropped("fragment"), 0);
+    // Of a host that sends longer frames than the port takes nothing comes through, and the card says so.
+    testpmd.say("stop");
+    for command in ["stop port 0", "set port 0 mtu 1500", "start port 0", "clear stats", "start"] {
+        testpmd.say(command);
+    }
+    let mut ping = host.command("ping", "-c 1 -W 1 -M do -s 8000 198.51.100.2");
+    assert!(!ping.output().expect("ping runs").status.success());
+    let findings = testpmd.say("explain port 0").to_string();
+    assert!(findings.contains("1 too long") && findings.contains("set port 0 mtu"), "{findings}");
     testpmd.finish();
 }
 

@@ -18,7 +18,7 @@ use crate::field::{Field, Vlan};
 use crate::rate::Rate;
 use crate::replay::Timing;
 use crate::rfc2544;
-use crate::size::Sizes;
+use crate::size::{self, Sizes};
 use crate::traffic::{MAX_FLOWS, Traffic};
 use crate::trial::{End, SETTLE, TrialPlan};
 
@@ -40,7 +40,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) monitor: MonitorOptions,
 
-    /// Bytes of each frame, FCS included: a number, a range that is gone through (64-1518), or imix (7 of 64, 4 of 594, 1 of 1518).
+    /// Bytes of each frame, FCS included: a number, a range that is gone through (64-1518), or imix (7 of 64, 4 of 594, 1 of 1518). At most
+    /// 22 more than --mtu.
     #[arg(long, value_name = "BYTES", default_value = "64")]
     size: Sizes,
 
@@ -235,7 +236,10 @@ impl Arguments {
     /// The first option that is out of range, with its range.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.ports.check()?;
-        Ok(())
+        match self.pcap {
+            None => size::check_mtu(self.size.longest(), self.ports.mtu),
+            Some(_) => Ok(()),
+        }
     }
 }
 

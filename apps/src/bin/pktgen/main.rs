@@ -39,6 +39,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use gannet::FRAME_OVERHEAD;
 use gannet_apps::monitor::Monitor;
 use gannet_apps::program::{self, Live, Show};
 
@@ -47,7 +48,6 @@ use cli::{Arguments, Command};
 use replay::Recording;
 use report::Report;
 use screen::Screen;
-use size::{FCS, LONGEST};
 use trial::{Bench, Outcome, Progress};
 
 fn main() -> ExitCode {
@@ -77,7 +77,8 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Sends what is asked for. With the outcome: frames of a capture that could not be sent.
 fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u64)> {
     let (timing, rate, end) = arguments.replay();
-    let read = |file: &PathBuf| Recording::read(file, timing, (LONGEST - FCS).min(arguments.ports.buffer_size).into());
+    let longest = arguments.ports.buffer_size().min(arguments.ports.mtu + FRAME_OVERHEAD);
+    let read = |file: &PathBuf| Recording::read(file, timing, longest.into());
     let recording = arguments.pcap.as_ref().map(read).transpose()?;
     let plan = arguments.plan()?;
     let monitor = Monitor::start("pktgen", &arguments.monitor)?;

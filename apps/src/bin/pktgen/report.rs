@@ -114,7 +114,7 @@ impl Report {
             (
                 "skipped",
                 self.skipped,
-                "frames of the capture that are empty, or longer than a card or a buffer (--buffer-size) takes",
+                "frames of the capture that are empty, or longer than the port (--mtu) or a buffer (--buffer-size) takes",
             ),
         ] {
             if count > 0 {

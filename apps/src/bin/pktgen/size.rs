@@ -2,17 +2,35 @@
 
 use std::str::FromStr;
 
+use anyhow::ensure;
+use gannet::{FRAME_OVERHEAD, MTUS};
+
 /// Bytes of the FCS, which cards add and take off.
 pub(crate) const FCS: u16 = 4;
 
 /// Shortest frame of Ethernet.
 pub(crate) const SHORTEST: u16 = 64;
 
-/// Longest frame that the drivers send: one of 1518 bytes with a VLAN tag.
-pub(crate) const LONGEST: u16 = 1522;
+/// Longest frame of any card: that of the largest MTU, with a VLAN tag.
+pub(crate) const LONGEST: u16 = *MTUS.end() + FRAME_OVERHEAD + FCS;
 
 /// The simple Internet mix: 7 of 64 bytes, 4 of 594, 1 of 1518, spread.
 const IMIX: [u16; 12] = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64];
+
+/// Checks that a port with this MTU sends frames of so many bytes.
+///
+/// # Errors
+/// It does not.
+pub(crate) fn check_mtu(size: u16, mtu: u16) -> anyhow::Result<()> {
+    const HEADER: u16 = 14;
+    let longest = mtu + FRAME_OVERHEAD + FCS;
+    ensure!(
+        size <= longest,
+        "--size {size}: ports with an MTU of {mtu} send frames of up to {longest} bytes: give --mtu {} or more",
+        (size - HEADER - FCS).min(*MTUS.end())
+    );
+    Ok(())
+}
 
 /// Sizes of the frames of a stream, with FCS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +107,19 @@ mod tests {
         assert_eq!("64".parse(), Ok(Sizes::Fixed(64)));
         assert_eq!("imix".parse(), Ok(Sizes::Imix));
         assert_eq!("64-1518".parse(), Ok(Sizes::Sweep(64, 1518)));
-        for text in ["", "63", "1523", "70000", "64-", "-64", "1518-64", "big", "64-63", "IMIX"] {
+        for text in ["", "63", "15877", "70000", "64-", "-64", "1518-64", "big", "64-63", "IMIX"] {
             assert!(text.parse::<Sizes>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_fit_the_mtu() {
+        for (size, mtu) in [(64, 68), (90, 68), (1522, 1500), (9022, 9000), (LONGEST, *MTUS.end())] {
+            check_mtu(size, mtu).unwrap();
+        }
+        for (size, mtu, needed) in [(91, 68, 73), (1523, 1500, 1505), (9018, 1500, 9000), (15_876, 9000, 15_854)] {
+            let why = check_mtu(size, mtu).unwrap_err().to_string();
+            assert!(why.contains(&format!("--size {size}: ")) && why.contains(&format!("--mtu {needed} ")), "{why}");
         }
     }
 

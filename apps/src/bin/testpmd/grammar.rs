@@ -103,7 +103,7 @@ impl Term {
     fn of(word: &'static str) -> Term {
         let slot = match word.trim_end_matches("...") {
             "PORTS" => Slot::Ports,
-            "COUNT" => Slot::Count,
+            "COUNT" | "BYTES" => Slot::Count,
             "SECONDS" => Slot::Seconds,
             "MAC" => Slot::Mac,
             "ENGINE" => Slot::Engine,

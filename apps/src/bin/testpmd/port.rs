@@ -2,6 +2,7 @@
 
 use anyhow::{Context, anyhow, bail, ensure};
 use gannet::{Configured, Control, Filter, Link, MacAddress, PortConfig, PortInfo, Queues, RegisterValue};
+use gannet_apps::launch::with_option;
 use gannet_apps::ports::{Cable, Hold};
 use gannet_apps::running::Running;
 
@@ -208,7 +209,7 @@ impl Port {
     pub(crate) fn check(&self, config: &PortConfig) -> anyhow::Result<()> {
         self.check_stopped()?;
         let PortState::Stopped { port, .. } = &self.state else { return Ok(()) };
-        Ok(port.check(config)?)
+        port.check(config).map_err(with_option)
     }
 
     /// Changes the address filter, at once if the port runs.

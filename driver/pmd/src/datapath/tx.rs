@@ -8,6 +8,7 @@
 //! The card reports only where it is asked to (RS): on the last descriptor of each run of at most [`RUN`]. These positions are the
 //! marks. The last descriptor of a burst is always one, so an idle queue can give everything back.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +20,7 @@ use gannet_mempool::{Burst, Packet};
 use gannet_spec::advanced::{TxWriteBack, tx_command};
 use gannet_spec::x82599::TX_ON_CHIP_DESCRIPTORS;
 
+use crate::config::PortConfig;
 use crate::family::{Family, QUEUE_PATIENCE, RingPlace};
 use crate::nic::Hardware;
 use crate::queue::Transmit;
@@ -33,9 +35,8 @@ const _: () = assert!(RUN < TX_ON_CHIP_DESCRIPTORS);
 // No run hands over more packets than a tap has been shown.
 const _: () = assert!(RUN as usize <= MAX_SHOWN);
 
-/// Lengths that can be sent: at least what the cards pad to 60 bytes by themselves (the vendor's drivers fill up to 17 before), at most what
-/// they take without jumbo frames: 1518 bytes with FCS, and a VLAN tag.
-const LENGTHS: std::ops::RangeInclusive<u16> = 17..=1518;
+/// Shortest packet that can be sent: the cards pad it to 60 bytes by themselves (the vendor's drivers fill up to this before).
+const SHORTEST: u16 = 17;
 
 /// A transmit queue of a card.
 pub(crate) struct TxRing<D: Device, F: Family> {
@@ -46,6 +47,8 @@ pub(crate) struct TxRing<D: Device, F: Family> {
     marks: Marks,
     dma: DmaTable,
     tail_register: u32,
+    /// Longest packet that is sent: the MTU's.
+    longest: u16,
     counters: Arc<TxCounters>,
     running: bool,
 }
@@ -99,6 +102,7 @@ impl<D: Device, F: Family> TxRing<D, F> {
         index: u32,
         ring: DescriptorRing,
         dma: DmaTable,
+        config: &PortConfig,
         counters: Arc<TxCounters>,
     ) -> Result<Self> {
         let mut queue = TxRing {
@@ -107,6 +111,7 @@ impl<D: Device, F: Family> TxRing<D, F> {
             marks: Marks::new(ring.len()),
             dma,
             tail_register: F::tx_tail(index).offset(),
+            longest: config.longest_sent(),
             ring,
             hardware,
             counters,
@@ -124,12 +129,18 @@ impl<D: Device, F: Family> TxRing<D, F> {
         self.ring.len() - 1 - self.buffers.len()
     }
 
+    /// Lengths that can be sent.
+    #[inline(always)]
+    fn lengths(&self) -> RangeInclusive<u16> {
+        SHORTEST..=self.longest
+    }
+
     /// Writes descriptors for packets from the front of `burst`, at most a run of descriptors. Returns how many packets.
     #[inline(always)]
     fn send_run(&mut self, burst: &mut Burst, bytes: &mut u64) -> u32 {
-        let free = self.free();
+        let (free, lengths) = (self.free(), self.lengths());
         let ring = self.ring.descriptors();
-        let sent = self.buffers.send(burst, free.min(RUN), &self.dma, LENGTHS, |position, segment| {
+        let sent = self.buffers.send(burst, free.min(RUN), &self.dma, lengths, |position, segment| {
             *bytes += u64::from(segment.len);
             ring.store(position, F::tx_descriptor(segment));
         });
@@ -147,7 +158,8 @@ impl<D: Device, F: Family> TxRing<D, F> {
     fn reject(&mut self, burst: &mut Burst) -> bool {
         let Some(packet) = burst.first() else { return false };
         let TxCounters { invalid, unmapped, .. } = &*self.counters;
-        let (counter, reason) = match self.buffers.obstacle(packet, RUN.min(self.ring.len() - 1), &self.dma, &LENGTHS) {
+        let places = RUN.min(self.ring.len() - 1);
+        let (counter, reason) = match self.buffers.obstacle(packet, places, &self.dma, &self.lengths()) {
             Some(Obstacle::Length) => (invalid, &reasons::TX_LENGTH),
             Some(Obstacle::Segments) => (invalid, &reasons::TX_SEGMENTS),
             Some(Obstacle::Unreachable) => (unmapped, &reasons::TX_UNREACHABLE),

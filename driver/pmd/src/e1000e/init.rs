@@ -10,15 +10,13 @@ use crate::filter::{Filter, MacAddress, Promiscuous, address_words};
 use crate::gigabit;
 use crate::mmio::Mmio;
 
-/// Most of it for receive: bursts wait there, frames to send wait in memory.
-const RX_BUFFER_KIB: u16 = 32;
+/// Least for transmit.
+const MIN_TX_BUFFER_KIB: u16 = 8;
 
-/// How the packet buffer is divided.
-pub(crate) const PACKET_BUFFER: Pba =
-    Pba::new().with_rx_kib(RX_BUFFER_KIB).with_tx_kib(PACKET_BUFFER_KIB - RX_BUFFER_KIB);
+/// What the packet buffer keeps beside each frame that is to be sent.
+const TX_EXTRA_BYTES: u16 = 16;
 
-/// Flow control: XOFF is sent when less than two frames fit, XON this much lower.
-const XOFF_BELOW_BYTES: u16 = 2 * 1536;
+/// XON is sent this far below XOFF.
 const XON_BELOW_XOFF_BYTES: u16 = 0x1000;
 
 /// Ethertype of VLAN tags. QEMU's model forgets it with a reset.
@@ -27,18 +25,28 @@ const VLAN_ETHERTYPE: u32 = 0x8100;
 /// Largest buffer that RCTL.FLXBUF can name.
 const MAX_BUFFER_KIB: u8 = 15;
 
+/// How the packet buffer is divided for frames of at most so many bytes. Most is for receive: bursts wait there, frames to send wait in memory.
+/// Two of these have room, so that one is fetched while the other goes out, but three for receive come first: one that waits, and two that may
+/// still come after XOFF.
+pub(crate) fn packet_buffer(longest: u16) -> Pba {
+    let kib = |bytes: u16| bytes.div_ceil(1024);
+    let wanted = kib(2 * (longest + TX_EXTRA_BYTES)).max(MIN_TX_BUFFER_KIB);
+    let tx_kib = wanted.min(PACKET_BUFFER_KIB - kib(3 * longest));
+    Pba::new().with_rx_kib(PACKET_BUFFER_KIB - tx_kib).with_tx_kib(tx_kib)
+}
+
 /// Everything that does not belong to one queue.
-pub(crate) fn global<D: Device>(mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
+pub(crate) fn global<D: Device>(mmio: &Mmio<D>, packet_buffer: Pba, mac: MacAddress, config: &PortConfig) {
     reserved_bits(mmio);
     mmio.modify(CTRL, |value| gigabit::follow_phy(value).with_vlan_strip(config.vlan_tags == VlanTags::Strip));
-    flow_control(mmio);
+    flow_control(mmio, packet_buffer.rx_kib() * 1024 - 2 * config.longest_received());
     mmio.write(VET, VLAN_ETHERTYPE);
     for index in 0..VFTA.count() {
         mmio.write(VFTA.get(index), 0);
     }
     // Reception is off. The smallest buffers will tell the buffer size.
     let receive = Rctl::new().with_broadcast_accept(true).with_crc_strip(true).with_discard_pause(true);
-    mmio.write(RCTL, receive.with_buffer_kib(MAX_BUFFER_KIB));
+    mmio.write(RCTL, receive.with_long_packets(config.is_jumbo()).with_buffer_kib(MAX_BUFFER_KIB));
     set_filter(mmio, mac, &config.filter);
     receive_offloads(mmio, config.rx.len() as u32);
     transmit(mmio);
@@ -56,14 +64,13 @@ fn reserved_bits<D: Device>(mmio: &Mmio<D>) {
     mmio.modify(TARC.get(0), |value| value.with_reserved_zero(0).with_reserved_one(true));
 }
 
-/// IEEE 802.3x pause frames both ways.
-fn flow_control<D: Device>(mmio: &Mmio<D>) {
+/// IEEE 802.3x pause frames both ways: XOFF is sent when there are so many bytes in the packet buffer.
+fn flow_control<D: Device>(mmio: &Mmio<D>, xoff: u16) {
     const GRANULE: u16 = 8;
-    const XOFF: u16 = RX_BUFFER_KIB * 1024 - XOFF_BELOW_BYTES;
     let threshold = |bytes: u16| FlowThreshold::new().with_granules(bytes / GRANULE);
     gigabit::pause_frames(mmio);
-    mmio.write(FCRTL, threshold(XOFF - XON_BELOW_XOFF_BYTES).with_send_xon(true));
-    mmio.write(FCRTH, threshold(XOFF));
+    mmio.write(FCRTL, threshold(xoff - XON_BELOW_XOFF_BYTES).with_send_xon(true));
+    mmio.write(FCRTH, threshold(xoff));
 }
 
 /// Receive addresses, multicast hash, promiscuous mode.
@@ -139,7 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn the_packet_buffer_is_divided_without_rest() {
-        assert_eq!(PACKET_BUFFER.rx_kib() + PACKET_BUFFER.tx_kib(), PACKET_BUFFER_KIB);
+    fn the_packet_buffer_has_room_for_two_frames_after_xoff_and_one_to_send() {
+        let kib = |longest| (packet_buffer(longest).rx_kib(), packet_buffer(longest).tx_kib());
+        assert_eq!([1_522, 5_000, 9_022, 9_234].map(kib), [(32, 8), (30, 10), (27, 13), (28, 12)]);
+        for longest in 1_522..=9_234 {
+            let (rx, tx) = kib(longest);
+            assert_eq!(rx + tx, PACKET_BUFFER_KIB);
+            assert!(rx * 1024 >= 3 * longest && tx * 1024 >= longest + TX_EXTRA_BYTES, "{longest}");
+        }
     }
 }

@@ -24,7 +24,7 @@ use gannet_spec::x82574::{QUEUES, regs::*};
 use gannet_spec::{ReadWrite, Reg};
 
 use crate::cards::Card;
-use crate::config::{BUFFER_GRANULE, Limits, PortConfig};
+use crate::config::{BUFFER_GRANULE, FCS, FRAME_OVERHEAD, Limits, PortConfig, STANDARD_FRAME};
 use crate::family::{Family, RingPlace, RxSetup};
 use crate::filter::{Filter, MacAddress};
 use crate::mmio::Mmio;
@@ -34,6 +34,9 @@ use crate::{Result, gigabit};
 
 /// A piece of a frame: data, extended, FCS inserted.
 const TX_COMMAND: u32 = tx_command::DTYP_DATA | tx_command::DEXT | tx_command::IFCS;
+
+/// Longest frame in bytes, with FCS and tag: the vendor's drivers go no further.
+const LONGEST_FRAME: u16 = 9_234;
 
 /// A card of the family. They do not differ.
 #[derive(Default)]
@@ -78,6 +81,8 @@ impl Family for E1000e {
     }
 
     fn probe<D: Device>(mmio: &Mmio<D>, _card: &'static Card) -> Result<(Self, MacAddress)> {
+        // Most ports keep it so, and start without another reset.
+        mmio.write(PBA, init::packet_buffer(STANDARD_FRAME));
         reset::reset(mmio)?;
         Ok((E1000e::default(), reset::read_mac_address(mmio)?))
     }
@@ -87,6 +92,7 @@ impl Family for E1000e {
             rx_queues: QUEUES as usize,
             tx_queues: QUEUES as usize,
             min_buffer: BUFFER_GRANULE,
+            max_mtu: LONGEST_FRAME - FCS - FRAME_OVERHEAD,
             unicast_filters: RAH.count() as usize - 1,
         }
     }
@@ -95,8 +101,11 @@ impl Family for E1000e {
         reset::reset(mmio)
     }
 
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
-        init::global(mmio, mac, config);
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
+        let packet_buffer = init::packet_buffer(config.longest_received());
+        reset::divide(mmio, packet_buffer)?;
+        init::global(mmio, packet_buffer, mac, config);
+        Ok(())
     }
 
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {

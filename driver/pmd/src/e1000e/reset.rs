@@ -5,7 +5,7 @@ use gannet_spec::x82574::nvm;
 use gannet_spec::x82574::regs::*;
 
 use super::firmware::{disown, own, owning};
-use super::{init, interrupts};
+use super::interrupts;
 use crate::family::port_address;
 use crate::filter::MacAddress;
 use crate::gigabit::{disable_master, read_word};
@@ -38,9 +38,16 @@ pub(crate) fn reset<D: Device>(mmio: &Mmio<D>) -> Result<()> {
     Ok(())
 }
 
+/// Divides the packet buffer: takes a reset, unless it is divided so already.
+pub(crate) fn divide<D: Device>(mmio: &Mmio<D>, packet_buffer: Pba) -> Result<()> {
+    if mmio.read(PBA).rx_kib() == packet_buffer.rx_kib() {
+        return Ok(());
+    }
+    mmio.write(PBA, packet_buffer);
+    reset(mmio)
+}
+
 fn software_reset<D: Device>(mmio: &Mmio<D>) -> Result<()> {
-    // Takes effect with the reset.
-    mmio.write(PBA, init::PACKET_BUFFER);
     // So that the firmware is not in the middle of an access to the PHY. It may hang, and the reset mends that.
     if let Err(why) = own(mmio) {
         mmio.check_present()?;

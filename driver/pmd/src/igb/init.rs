@@ -21,7 +21,7 @@ pub(crate) fn global<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress, con
         mmio.write(UTA.get(index), 0);
     }
     set_filter(mmio, chip, mac, &config.filter);
-    flow_control(mmio, chip);
+    flow_control(mmio, chip, config.longest_received().into());
     transmit(mmio);
     receive(mmio, config);
 }
@@ -64,26 +64,25 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, chip: Chip, mac: MacAddress,
 }
 
 /// IEEE 802.3x pause frames; whether they are sent and obeyed is set with the link.
-fn flow_control<D: Device>(mmio: &Mmio<D>, chip: Chip) {
+fn flow_control<D: Device>(mmio: &Mmio<D>, chip: Chip, longest_frame: u32) {
     gigabit::pause_frames(mmio);
     mmio.write(FCRTV, PAUSE_TIME / 2);
     let buffer_kib = chip.rx_buffer_kib(mmio.read(RXPBS));
-    let (xon, xoff) = flow_thresholds(buffer_kib);
+    let (xon, xoff) = flow_thresholds(buffer_kib, longest_frame);
     mmio.write(FCRTL, xon);
     mmio.write(FCRTH, xoff);
 }
 
-/// When to send XON and XOFF with a packet buffer of this size. Never, if the size is unknown or nothing.
-fn flow_thresholds(buffer_kib: Option<u32>) -> (FlowThreshold, FlowThreshold) {
+/// When to send XON and XOFF with a packet buffer of this size, and frames of at most so many bytes. Never, if the size is unknown or
+/// nothing.
+fn flow_thresholds(buffer_kib: Option<u32>, longest_frame: u32) -> (FlowThreshold, FlowThreshold) {
     /// Unit of the threshold registers.
     const GRANULE: u32 = 16;
     /// The highest that they hold.
     const HIGHEST: u32 = 0xFFF * GRANULE;
-    /// With FCS and a tag.
-    const LONGEST_FRAME: u32 = 1_522;
     let buffer = buffer_kib.unwrap_or(0) << 10;
     // Room for a tenth, and for the frame that is being received and the one that delays our XOFF.
-    let xoff = (buffer / 10 * 9).min(buffer.saturating_sub(2 * LONGEST_FRAME)).min(HIGHEST);
+    let xoff = (buffer / 10 * 9).min(buffer.saturating_sub(2 * longest_frame)).min(HIGHEST);
     let threshold = |bytes: u32| FlowThreshold::new().with_granules((bytes / GRANULE) as u16);
     (threshold(xoff / 2).with_xon_enable(xoff > 0), threshold(xoff))
 }
@@ -98,9 +97,10 @@ fn transmit<D: Device>(mmio: &Mmio<D>) {
 fn receive<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
     mmio.modify(CTRL, |value| value.with_vlan_strip(config.vlan_tags == VlanTags::Strip));
     mmio.modify(RCTL, |value| {
-        let plain = value.with_store_bad(false).with_long_packets(false).with_loopback(0).with_vlan_filter(false);
-        plain.with_discard_pause(true).with_crc_strip(true)
+        let plain = value.with_store_bad(false).with_loopback(0).with_vlan_filter(false);
+        plain.with_long_packets(config.is_jumbo()).with_discard_pause(true).with_crc_strip(true)
     });
+    mmio.write(RLPML, config.longest_received().into());
     mmio.modify(RFCTL, |value| value.with_ipv6_extensions_disable(true));
     // The descriptor carries the RSS hash, not the checksum of fragments. SCTP is left out: the card finds errors in good frames (erratum).
     mmio.write(RXCSUM, Rxcsum::new().with_ip_check(true).with_l4_check(true).with_packet_checksum_disable(true));
@@ -122,14 +122,14 @@ mod tests {
 
     #[test]
     fn pause_frames_are_sent_before_the_buffer_is_full() {
-        for kib in [34, 36, 64, 140] {
-            let (xon, xoff) = flow_thresholds(Some(kib));
+        for (kib, longest) in [(34, 1_522), (36, 1_522), (64, 1_522), (140, 1_522), (34, 9_728), (64, 9_728)] {
+            let (xon, xoff) = flow_thresholds(Some(kib), longest);
             let (xon_bytes, xoff_bytes) = (u32::from(xon.granules()) * 16, u32::from(xoff.granules()) * 16);
             assert!(xon.xon_enable() && xon_bytes < xoff_bytes, "{kib} KiB: {xon:?} {xoff:?}");
-            assert!(xoff_bytes + 2 * 1_522 <= kib << 10, "{kib} KiB: {xoff:?}");
+            assert!(xoff_bytes >= longest && xoff_bytes + 2 * longest <= kib << 10, "{kib} KiB: {xoff:?}");
         }
         for nothing in [None, Some(0), Some(1)] {
-            let (xon, xoff) = flow_thresholds(nothing);
+            let (xon, xoff) = flow_thresholds(nothing, 1_522);
             assert_eq!((u32::from(xon), u32::from(xoff)), (0, 0), "{nothing:?}");
         }
     }

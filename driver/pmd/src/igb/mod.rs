@@ -22,7 +22,7 @@ use gannet_spec::x82576::regs::*;
 use gannet_spec::{ReadWrite, Reg};
 
 use crate::cards::Card;
-use crate::config::{BUFFER_GRANULE, Limits, PortConfig};
+use crate::config::{BUFFER_GRANULE, FCS, FRAME_OVERHEAD, Limits, PortConfig};
 use crate::family::{Family, RingPlace, RxSetup};
 use crate::filter::{Filter, MacAddress};
 use crate::lock::Lock;
@@ -30,6 +30,9 @@ use crate::mmio::Mmio;
 use crate::port::Link;
 use crate::stats::PortStats;
 use crate::{Error, Result, advanced, gigabit};
+
+/// Longest frame in bytes, with FCS and tag: 9.5 KiB, which is what RLPML holds after a reset.
+const LONGEST_FRAME: u16 = 9_728;
 
 /// A card of the family: one port of it.
 pub(crate) struct Igb {
@@ -86,6 +89,7 @@ impl Family for Igb {
             rx_queues: queues,
             tx_queues: queues,
             min_buffer: BUFFER_GRANULE,
+            max_mtu: LONGEST_FRAME - FCS - FRAME_OVERHEAD,
             unicast_filters: self.chip.receive_addresses() as usize - 1,
         }
     }
@@ -94,8 +98,9 @@ impl Family for Igb {
         reset::reset(mmio)
     }
 
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
         init::global(mmio, self.chip, mac, config);
+        Ok(())
     }
 
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {

@@ -5,7 +5,7 @@ use gannet_spec::x82599::regs::*;
 use gannet_spec::{ReadWrite, RegArray};
 
 use crate::Result;
-use crate::config::PortConfig;
+use crate::config::{PortConfig, STANDARD_FRAME, VLAN_TAG};
 use crate::family::{PAUSE_TIME, rss_key_words, rss_queue_words};
 use crate::filter::{Filter, MacAddress, Multicast, Promiscuous, address_words};
 use crate::lock::Lock;
@@ -13,11 +13,14 @@ use crate::mmio::{Mmio, Patience};
 
 /// Transmit packet buffer: all that there is.
 const TX_BUFFER_KIB: u32 = 160;
-/// Longest frame in KiB, rounded up, that must fit above the transmit threshold.
+/// Room above the transmit threshold, where a frame must fit: more if one of the port's is longer.
 const TX_HEADROOM_KIB: u32 = 10;
 /// Hysteresis of flow control: XOFF is sent this far below a full buffer (8.2.3.3.4: a frame and what is on the cable must still fit; also
 /// the internal switch needs it with flow control off), XON this much lower.
 const XOFF_BELOW_BYTES: u32 = 0x6000;
+/// XOFF is sent so many bytes earlier for each byte that frames are longer than the standard's: between a full buffer and silence there is the
+/// frame that delays our XOFF, the one that the other end has begun, and (the vendor's reckoning) 1.44 more.
+const XOFF_FRAMES: u32 = 4;
 const XON_BELOW_XOFF_BYTES: u32 = 0x10000;
 
 /// The MAC's registers: bit 3 is ours, the firmware's is five bits up (10.5.4).
@@ -29,8 +32,9 @@ pub(crate) fn global<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32, mac: MacAddr
     // No-snoop off: all DMA goes through the caches. The firmware learns that a driver is there.
     mmio.modify(CTRL_EXT, |value| value.with_no_snoop_disable(true).with_driver_loaded(true).with_pf_reset_done(true));
     filters(mmio, mac, config);
-    packet_buffers(mmio, rx_buffer_kib);
-    flow_control(mmio, rx_buffer_kib);
+    let longest_frame = config.longest_received().into();
+    packet_buffers(mmio, rx_buffer_kib, longest_frame);
+    flow_control(mmio, rx_buffer_kib, longest_frame);
     transmit_arbiter(mmio);
     receive_offloads(mmio, config);
     statistics_sets(mmio);
@@ -77,20 +81,22 @@ pub(crate) fn set_filter<D: Device>(mmio: &Mmio<D>, mac: MacAddress, filter: &Fi
 }
 
 /// DCB and virtualisation off: everything for class 0 (4.6.11.3.4).
-fn packet_buffers<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32) {
+fn packet_buffers<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32, longest_frame: u32) {
+    let headroom_kib = longest_frame.div_ceil(1024).max(TX_HEADROOM_KIB);
     for class in 0..RXPBSIZE.count() {
         let only_first = |value| if class == 0 { value } else { 0 };
         mmio.write(RXPBSIZE.get(class), only_first(rx_buffer_kib << 10));
         mmio.write(TXPBSIZE.get(class), only_first(TX_BUFFER_KIB << 10));
-        mmio.write(TXPBTHRESH.get(class), only_first(TX_BUFFER_KIB - TX_HEADROOM_KIB));
+        mmio.write(TXPBTHRESH.get(class), only_first(TX_BUFFER_KIB - headroom_kib));
     }
     mmio.write(DTXMXSZRQ, 0xFFF);
 }
 
 /// IEEE 802.3x pause frames both ways (4.6.5).
-fn flow_control<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32) {
+fn flow_control<D: Device>(mmio: &Mmio<D>, rx_buffer_kib: u32, longest_frame: u32) {
     const GRANULE: u32 = 32;
-    let xoff = (rx_buffer_kib << 10) - XOFF_BELOW_BYTES;
+    let longer = longest_frame - u32::from(STANDARD_FRAME);
+    let xoff = (rx_buffer_kib << 10) - XOFF_BELOW_BYTES - XOFF_FRAMES * longer;
     let threshold = |bytes: u32| FlowThreshold::new().with_granules((bytes / GRANULE) as u16).with_enable(true);
     for class in 0..FCRTH.count() {
         mmio.write(
@@ -122,7 +128,11 @@ fn transmit_arbiter<D: Device>(mmio: &Mmio<D>) {
 
 /// FCS stripping, checksum verification, RSS (7.1.2.8, 7.1.11). Receive is off.
 fn receive_offloads<D: Device>(mmio: &Mmio<D>, config: &PortConfig) {
-    mmio.modify(HLREG0, |value| value.with_tx_crc(true).with_tx_pad(true).with_rx_crc_strip(true).with_jumbo(false));
+    mmio.modify(HLREG0, |value| {
+        value.with_tx_crc(true).with_tx_pad(true).with_rx_crc_strip(true).with_jumbo(config.is_jumbo())
+    });
+    // The card lets a tagged frame be longer by its tag.
+    mmio.write(MAXFRS, u32::from(config.longest_received() - VLAN_TAG) << 16);
     mmio.modify(RDRXCTL, |value| {
         value.with_crc_strip(true).with_rsc_first_size(0).with_rsc_ack_count(true).with_fcoe_write_fix(true)
     });

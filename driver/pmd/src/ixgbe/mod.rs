@@ -22,7 +22,7 @@ use gannet_spec::{ReadWrite, Reg};
 use crate::Result;
 use crate::advanced;
 use crate::cards::Card;
-use crate::config::{BUFFER_GRANULE, Limits, PortConfig};
+use crate::config::{BUFFER_GRANULE, Limits, MTUS, PortConfig};
 use crate::family::{Family, RingPlace, RxSetup};
 use crate::filter::{Filter, MacAddress};
 use crate::mmio::Mmio;
@@ -127,6 +127,7 @@ impl Family for Ixgbe {
             rx_queues: RSS_QUEUES,
             tx_queues: TX_QUEUES,
             min_buffer: BUFFER_GRANULE,
+            max_mtu: *MTUS.end(),
             unicast_filters: RAH.count() as usize - 1,
         }
     }
@@ -135,8 +136,9 @@ impl Family for Ixgbe {
         reset::reset(mmio, self.kind)
     }
 
-    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) {
+    fn init<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, config: &PortConfig) -> Result<()> {
         init::global(mmio, self.kind.rx_buffer_kib(), mac, config);
+        Ok(())
     }
 
     fn set_filter<D: Device>(&self, mmio: &Mmio<D>, mac: MacAddress, filter: &Filter) {

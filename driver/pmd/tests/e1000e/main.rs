@@ -203,6 +203,47 @@ fn threads_that_stop_queues_and_one_that_sets_the_filter_do_not_undo_each_other(
 }
 
 #[test]
+fn an_mtu_above_the_standards_makes_long_frames_pass_and_divides_the_packet_buffer_anew() {
+    let card = Card::new(MAC, Failure::None);
+    let pool = pool(10_240);
+    let config = |mtu| PortConfig { mtu, ..PortConfig::new(&pool, 64) };
+    let mut port = Port::probe(card.clone()).and_then(|port| port.configure(config(1500))).expect("it answers");
+    let resets = |card: &Card| {
+        let accesses = card.take_accesses(&[CTRL.offset()]);
+        accesses.iter().filter(|access| matches!(access, Write(_, value) if Ctrl::from(*value).reset())).count()
+    };
+    assert_eq!(resets(&card), 1);
+    // A start after a stop resets the card anyhow, and once more if the division changes.
+    for (mtu, rx_kib, xoff, expected_resets) in
+        [(1500, 32, 29_720, 0), (9000, 27, 9_600, 2), (9000, 27, 9_600, 1), (9212, 28, 10_200, 2), (68, 32, 29_720, 2)]
+    {
+        let (control, queues) = port.configure(config(mtu)).and_then(|port| port.start()).expect("it answers");
+        assert_eq!(resets(&card), expected_resets, "{mtu}");
+        assert_eq!(card.value(RCTL).long_packets(), mtu > 1500, "{mtu}");
+        assert_eq!((card.value(PBA).rx_kib(), card.value(PBA).tx_kib()), (rx_kib, 40 - rx_kib), "{mtu}");
+        assert_eq!(card.value(FCRTH).granules() * 8, xoff, "{mtu}");
+        assert!(card.value(FCRTL).granules() * 8 > 0, "{mtu}");
+        port = control.stop(queues).expect("it answers");
+    }
+}
+
+#[test]
+fn frames_of_a_large_mtu_pass_in_one_buffer() {
+    let card = Card::new(MAC, Failure::None);
+    let pool = pool(9216);
+    let port = Port::probe(card.clone()).expect("it answers");
+    let config = |mtu| PortConfig { mtu, ..PortConfig::new(&pool, 64) };
+    let why = port.check(&config(9213)).expect_err("too long").to_string();
+    assert!(why.contains("an MTU of 9213 bytes: 68 to 9212 are possible"), "{why}");
+    let (control, mut queues) = port.configure(config(9000)).and_then(|port| port.start()).expect("it answers");
+    let base = |low, high| u64::from(card.value::<_, u32>(low)) | u64::from(card.value::<_, u32>(high)) << 32;
+    let rings = (base(RDBAL.get(0), RDBAH.get(0)), base(TDBAL.get(0), TDBAH.get(0)));
+    memory::pass_jumbo_frames(&card.memory(), &mut queues, &pool, rings);
+    control.stop(queues).expect("it answers");
+    assert_eq!(pool.census().out, 0);
+}
+
+#[test]
 fn a_frame_in_segments_is_a_chain_of_descriptors_and_none_of_it_is_copied() {
     let card = Card::new(MAC, Failure::None);
     let pool = pool(2048);

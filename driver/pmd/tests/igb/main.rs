@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use card::Access::{Read, Write};
 use card::{Card, Failure, Make};
-use gannet::{Idle, Pool, PoolOptions, Port, PortConfig, RxInterrupts, Sleeper, VlanTags};
+use gannet::{
+    Control, Idle, Pool, PoolOptions, Port, PortConfig, Queues, RxInterrupts, Sleeper, VlanTags, data_room_for,
+};
 use gannet_bus::pci::COMMAND_BUS_MASTER;
 use gannet_spec::phy::{ANAR, BMCR, Bmcr, PAGE};
 use gannet_spec::x82576::nvm;
@@ -234,6 +236,41 @@ fn completions_get_more_time_where_the_default_holds() {
         let set = card.value(GCR);
         assert_eq!((set.completion_timeout(), card.config_word(0xC8)), expected, "{gcr:?} {failure:?}");
         assert!(!set.completion_resend());
+    }
+}
+
+/// A running port with this MTU, and a pool of buffers for it.
+fn with_mtu(device: u16, mtu: u16) -> (Card, Pool, Control, Queues) {
+    let card = Make::new(device).build();
+    let options = PoolOptions { buffers: 256, data_room: data_room_for(mtu), cache: 32, ..PoolOptions::default() };
+    let pool = Pool::new(&options).expect("normal pages do");
+    let config = PortConfig { mtu, ..queues(&pool, 1) };
+    let port = Port::probe(card.clone()).and_then(|port| port.configure(config)).expect("an MTU that it has");
+    let (control, queues) = port.start().expect("it answers");
+    (card, pool, control, queues)
+}
+
+#[test]
+fn an_mtu_above_the_standards_makes_long_frames_pass() {
+    for (device, mtu, longest) in [(I82576, 68, 1522), (I82576, 1500, 1522), (I350, 1501, 1523), (I210, 9706, 9728)] {
+        let (card, _, control, queues) = with_mtu(device, mtu);
+        assert_eq!((card.value(RCTL).long_packets(), card.value(RLPML)), (mtu > 1500, longest), "{device:#06x} {mtu}");
+        control.stop(queues).expect("it answers");
+    }
+    let (card, pool, control, mut queues) = with_mtu(I82576, 9000);
+    let base = |low, high| u64::from(card.value::<_, u32>(low)) | u64::from(card.value::<_, u32>(high)) << 32;
+    let rings = (base(RDBAL.get(0), RDBAH.get(0)), base(TDBAL.get(0), TDBAH.get(0)));
+    memory::pass_jumbo_frames(&card.memory(), &mut queues, &pool, rings);
+    control.stop(queues).expect("it answers");
+    assert_eq!(pool.census().out, 0);
+}
+
+#[test]
+fn an_mtu_beyond_the_chip_is_refused() {
+    for device in [I82576, I350, I210] {
+        let port = Port::probe(Make::new(device).build()).expect("it answers");
+        let why = port.check(&PortConfig { mtu: 9707, ..queues(&pool(), 1) }).expect_err("too long").to_string();
+        assert!(why.contains("an MTU of 9707 bytes: 68 to 9706 are possible"), "{why}");
     }
 }
 

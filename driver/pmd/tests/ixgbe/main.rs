@@ -14,6 +14,7 @@ mod meddler;
 #[path = "../support/memory.rs"]
 mod memory;
 mod metadata;
+mod mtu;
 mod numa;
 mod queues;
 mod random;

@@ -41,7 +41,7 @@ fn assert_valid(frame: &[u8]) -> u16 {
 #[test]
 fn frames_of_every_length_are_valid() {
     let numbers = [0, 1, 0xFFFF, 0x1_0000, u64::from(u32::MAX), 1 << 32, (1 << 48) - 1, u64::MAX - 1, u64::MAX];
-    for length in 64..=1518 {
+    for length in (64..=1518).chain([9018, 9019, 15_876]) {
         let (generator, _) = pair(&options(length, 7));
         for sequence in numbers {
             let frame = frame(&generator, sequence);
@@ -82,7 +82,7 @@ fn a_reused_buffer_of_another_length_gets_the_same_frame() {
 
 #[test]
 fn what_one_end_sends_the_other_finds_intact() {
-    for (length, flows) in [(64, 1), (65, 3), (68, 16), (72, 1), (100, 1), (1518, 1000)] {
+    for (length, flows) in [(64, 1), (65, 3), (68, 16), (72, 1), (100, 1), (1518, 1000), (15_876, 7)] {
         let (mut sender, mut receiver) = pair(&options(length, flows));
         let mut frame = Vec::new();
         for _ in 0..5000 {
@@ -220,8 +220,8 @@ fn a_stopped_generator_offers_nothing_and_still_checks() {
 #[test]
 fn impossible_options_are_refused_by_name() {
     let refused = |options: GeneratorOptions| Generator::new(&options).unwrap_err().to_string();
-    assert!(refused(options(63, 1)).starts_with("frame_length=63: needs 64 to 1518"));
-    assert!(refused(options(1519, 1)).starts_with("frame_length=1519"));
+    assert!(refused(options(63, 1)).starts_with("frame_length=63: needs 64 to 15876"));
+    assert!(refused(options(15_877, 1)).starts_with("frame_length=15877"));
     assert!(refused(options(64, 0)).starts_with("flows=0"));
     assert!(refused(options(64, 16_385)).starts_with("flows=16385"));
     assert!(refused(GeneratorOptions { rate: Rate::PerSecond(0), ..options(64, 1) }).starts_with("rate=0"));

@@ -25,6 +25,7 @@ type Run = fn(&[PortName; 2]) -> anyhow::Result<()>;
 
 const TRIALS: &[(&str, Run)] = &[
     ("frames_arrive_whole", traffic::frames_arrive_whole),
+    ("jumbo_frames_arrive_where_the_mtu_allows", traffic::jumbo_frames_arrive_where_the_mtu_allows),
     ("rings_wrap_and_counters_are_exact", traffic::rings_wrap_and_counters_are_exact),
     ("filters_let_pass_what_they_name", traffic::filters_let_pass_what_they_name),
     ("vlan_tags_are_stripped_or_kept", traffic::vlan_tags_are_stripped_or_kept),

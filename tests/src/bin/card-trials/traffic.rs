@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use gannet::{Burst, Checksum, Filter, L3, L4, MacAddress, Multicast, PortConfig, PortStats, VlanTags};
+use gannet::{
+    Burst, Checksum, DEFAULT_MTU, Filter, L3, L4, MacAddress, Multicast, Pool, PoolOptions, PortConfig, PortStats,
+    VlanTags, data_room_for,
+};
 use gannet_apps::port_name::PortName;
 
 use crate::bench::{Bench, PATIENCE, drain, exchange, send};
@@ -34,6 +37,38 @@ pub(crate) fn frames_arrive_whole(names: &[PortName; 2]) -> anyhow::Result<()> {
         std::mem::swap(&mut bench.a, &mut bench.b);
         drain(&mut bench.b.queues.rx);
     }
+    bench.stop()
+}
+
+/// What an MTU of 9000 allows arrives byte for byte, both ways. What is longer is not sent, nor taken by an end with a smaller MTU.
+pub(crate) fn jumbo_frames_arrive_where_the_mtu_allows(names: &[PortName; 2]) -> anyhow::Result<()> {
+    const MTU: u16 = 9000;
+    let options = PoolOptions { buffers: 1024, data_room: data_room_for(MTU), ..PoolOptions::default() };
+    let pool = Pool::new(&options).context("packet memory")?;
+    let config = |mtu| PortConfig { mtu, ..PortConfig::new(&pool, 64) };
+    let mut bench = Bench::with(names, pool.clone(), [config(MTU), config(MTU)])?;
+    for _ in 0..2 {
+        let mac = bench.b.control.info().mac;
+        let frames = [60, 1514, 1515, 1519, 9013, 9014].map(|len| numbered(mac, len as u32, len));
+        let (tx, rx) = (&mut bench.a.queues.tx[0], &mut bench.b.queues.rx);
+        exchange(&pool, tx, rx, frames.clone(), |_, place, packet| {
+            ensure!(packet.data() == frames[place], "a frame of {} bytes arrives otherwise", frames[place].len());
+            Ok(())
+        })?;
+        send(&pool, tx, &numbered(mac, 0, 9019))?;
+        ensure_equal("invalid", tx.stats().invalid, 1)?;
+        std::mem::swap(&mut bench.a, &mut bench.b);
+        drain(&mut bench.b.queues.rx);
+    }
+    bench.stop()?;
+    let mut bench = Bench::with(names, pool.clone(), [config(MTU), config(DEFAULT_MTU)])?;
+    let mac = bench.b.control.info().mac;
+    let (tx, rx) = (&mut bench.a.queues.tx[0], &mut bench.b.queues.rx);
+    send(&pool, tx, &numbered(mac, 0, 1523))?;
+    exchange(&pool, tx, rx, [numbered(mac, 1, 60)], |_, _, packet| {
+        ensure!(packet.len() == 60, "a frame of {} bytes arrives", packet.len());
+        Ok(())
+    })?;
     bench.stop()
 }
 

@@ -11,7 +11,7 @@ use gannet_apps::port_name;
 
 use super::campaign::{Settings, Test};
 use crate::cli::TrafficOptions;
-use crate::size::{LONGEST, SHORTEST, Sizes};
+use crate::size::{self, LONGEST, SHORTEST, Sizes};
 
 /// Most repetitions of a trial.
 const MAX_RETRIES: u32 = 100;
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) monitor: MonitorOptions,
 
-    /// Sizes of frames in bytes, FCS included.
+    /// Sizes of frames in bytes, FCS included, at most 22 more than --mtu.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size, default_value = "64,128,256,512,1024,1280,1518")]
     sizes: Vec<u16>,
 
@@ -89,6 +89,7 @@ impl Arguments {
         let given = self.ports.port.len();
         ensure!(given == 2, "{given} --port given: rfc2544 needs two, one that sends and one that receives");
         self.ports.check()?;
+        self.sizes.iter().try_for_each(|&size| size::check_mtu(size, self.ports.mtu))?;
         ensure!(self.resolution > 0.0, "--resolution 0%: needs more than 0");
         ensure!(self.max_rate > 0.0, "--max-rate 0%: needs more than 0");
         ensure!(self.retries <= MAX_RETRIES, "--retries {}: 0 to {MAX_RETRIES} are possible", self.retries);
@@ -173,8 +174,8 @@ mod tests {
     #[test]
     fn what_is_impossible_is_refused() {
         for (option, value, part) in [
-            ("--sizes", "64,63", "64 to 1522 bytes"),
-            ("--sizes", "", "64 to 1522 bytes"),
+            ("--sizes", "64,63", "64 to 15876 bytes"),
+            ("--sizes", "", "64 to 15876 bytes"),
             ("--trial", "-1s", "number of seconds"),
             ("--trial", "0", "above 0"),
             ("--trial", "1e300", "number of seconds"),

@@ -89,6 +89,11 @@ pub(crate) static COMMANDS: &[Command] = &[
     command("set port PORTS queues COUNT", "receive and transmit queues, while it is stopped", set::queues),
     command("set port PORTS ring COUNT", "descriptors of each ring, while it is stopped", set::ring),
     command(
+        "set port PORTS mtu BYTES",
+        "longest frames, without Ethernet header and tag, while it is stopped",
+        set::mtu,
+    ),
+    command(
         "set port PORTS vlan-strip on|off",
         "have the card take VLAN tags out, while it is stopped",
         set::vlan_strip,
@@ -112,13 +117,8 @@ impl fmt::Display for Unmet {
 impl std::error::Error for Unmet {}
 
 /// What users of other programs may try, and why there is no such thing here.
-const MISSING: &[(&str, &str)] = &[
-    ("flow", "the drivers have no flow filters; several queues spread flows by hash (set port 0 queues 2)"),
-    (
-        "set port PORTS mtu",
-        "frames of up to 1518 bytes (MTU 1500) are what the drivers take, and that cannot be set yet",
-    ),
-];
+const MISSING: &[(&str, &str)] =
+    &[("flow", "the drivers have no flow filters; several queues spread flows by hash (set port 0 queues 2)")];
 
 /// Runs a line.
 ///

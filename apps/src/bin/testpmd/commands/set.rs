@@ -173,6 +173,11 @@ pub(super) fn ring(session: &mut Session, arguments: &Arguments) -> anyhow::Resu
     })
 }
 
+pub(super) fn mtu(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
+    let mtu = arguments.number("BYTES")?;
+    configure(session, arguments, &format!("MTU {mtu}"), |config| config.mtu = mtu)
+}
+
 pub(super) fn vlan_strip(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
     let word = arguments.word("on|off");
     let tags = if word == "on" { VlanTags::Strip } else { VlanTags::Keep };

@@ -143,6 +143,7 @@ row! {
         Left "MULTICAST" multicast: String,
         Left "MAC FILTER" mac_filter: String,
         Left "VLAN STRIP" vlan_strip: &'static str,
+        Right "MTU" mtu: u16,
         Left "PEER" peer: String,
     }
 }
@@ -165,6 +166,7 @@ pub(super) fn port_config(session: &mut Session, arguments: &Arguments) -> anyho
         },
         mac_filter: addresses(&port.config.filter.unicast),
         vlan_strip: if port.config.vlan_tags == VlanTags::Strip { "on" } else { "off" },
+        mtu: port.config.mtu,
         peer: mac(port.peer),
     };
     Ok(Answer::table(&chosen(session, arguments).map(row).collect::<Vec<_>>()))

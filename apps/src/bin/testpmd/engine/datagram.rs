@@ -19,7 +19,7 @@ const UDP_CHECKSUM: usize = 40;
 const HEADERS: usize = 42;
 
 /// Bytes of the FCS, which the card appends.
-const FCS: usize = 4;
+pub(super) const FCS: usize = 4;
 
 /// Source ports of a source address.
 const PORTS: u32 = 256;

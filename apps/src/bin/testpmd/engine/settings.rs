@@ -4,8 +4,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use anyhow::{Context, bail};
+use gannet::{FRAME_OVERHEAD, MTUS};
 use gannet_mempool::registry::{Column, Row};
 use serde::Serialize;
+
+use super::datagram::FCS;
 
 /// Settings of all engines.
 #[derive(Debug, Clone)]
@@ -87,12 +90,15 @@ impl Row<4> for SettingRow {
 
 const PORT: RangeInclusive<u64> = 0..=65_535;
 
+/// Longest frame of any card, with a VLAN tag and FCS.
+const LONGEST: u64 = *MTUS.end() as u64 + FRAME_OVERHEAD as u64 + FCS as u64;
+
 const ALL: [Setting; 14] = [
     Setting {
         name: "txonly.length",
         unit: "bytes",
-        description: "length of a frame, FCS included (txonly, flowgen)",
-        value: Value::Number(|all| &mut all.length, 64..=1518),
+        description: "length of a frame, FCS included, at most the port's MTU and 22 (txonly, flowgen)",
+        value: Value::Number(|all| &mut all.length, 64..=LONGEST),
     },
     Setting {
         name: "txonly.count",
@@ -258,8 +264,8 @@ mod tests {
         let before = settings.rows();
         for (name, text, part) in [
             ("txonly.size", "64", "txonly.length"),
-            ("txonly.length", "63", "from 64 to 1518"),
-            ("txonly.length", "long", "from 64 to 1518"),
+            ("txonly.length", "63", "from 64 to 15876"),
+            ("txonly.length", "long", "from 64 to 15876"),
             ("txonly.source_port", "65536", "to 65535"),
             ("txonly.source_port", "-1", "to 65535"),
             ("icmpecho.ipv4", "2001:db8::2", "198.51.100.2"),

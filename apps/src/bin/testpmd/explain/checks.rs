@@ -1,5 +1,7 @@
 //! What can be wrong with a port, each a check of its own, in the order of a packet's way.
 
+use gannet::FRAME_OVERHEAD;
+
 use super::{Evidence, Finding};
 
 /// A check: what is wrong and what mends it, if it is.
@@ -90,7 +92,10 @@ fn damaged_on_the_wire(evidence: &Evidence) -> Option<(String, String)> {
             "{damaged} frames arrived damaged: {} with a wrong FCS, {} too short, {} too long",
             card.rx_crc_errors, card.rx_undersize, card.rx_oversize
         ),
-        "another cable or transceiver; for those that are too long, the same MTU at both ends (at most 1500)",
+        format!(
+            "another cable or transceiver; for those that are too long, the same MTU at both ends ({} here: set port {} mtu)",
+            evidence.mtu, evidence.port
+        ),
     )
 }
 
@@ -210,8 +215,14 @@ fn not_sendable(evidence: &Evidence) -> Option<(String, String)> {
         return None;
     }
     finding(
-        format!("{packets} packets were not sent: shorter than 17 bytes, longer than 1518, or in more than 32 pieces"),
-        "another length (set txonly.length), or a smaller MTU where they come from",
+        format!(
+            "{packets} packets were not sent: shorter than 17 bytes, longer than {}, or in more than 32 pieces",
+            evidence.mtu + FRAME_OVERHEAD
+        ),
+        format!(
+            "another length (set txonly.length), or the same MTU here and where they come from ({} here: set port {} mtu)",
+            evidence.mtu, evidence.port
+        ),
     )
 }
 

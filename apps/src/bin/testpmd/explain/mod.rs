@@ -52,6 +52,7 @@ pub(crate) struct Evidence {
     pub(crate) is_linked: bool,
     pub(crate) is_forwarding: bool,
     pub(crate) is_promiscuous: bool,
+    pub(crate) mtu: u16,
     /// Since statistics were cleared, at the first look and at the second.
     pub(crate) before: Counts,
     pub(crate) now: Counts,
@@ -123,6 +124,7 @@ fn gather(session: &mut Session, number: usize, before: Counts) -> Evidence {
         is_linked: port.link() != Link::Down,
         is_forwarding,
         is_promiscuous: port.config.filter.promiscuous == Promiscuous::On,
+        mtu: port.config.mtu,
         before,
         now,
         total,

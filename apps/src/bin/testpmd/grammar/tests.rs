@@ -94,7 +94,7 @@ fn lines_that_are_too_short_or_too_long() {
     assert_refused("wait packets", "more is expected: COUNT");
     assert_refused(
         "set port 0",
-        "more is expected: mac-filter, multicast, multicast-group, peer, promiscuous, queues, ring, vlan-strip",
+        "more is expected: mac-filter, mtu, multicast, multicast-group, peer, promiscuous, queues, ring, vlan-strip",
     );
     assert_refused("show pool now", "nothing is expected after \"show pool\"");
     assert_refused("quit now", "nothing is expected after \"quit\"");
