@@ -17,7 +17,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
@@ -90,6 +90,7 @@ impl TapPoint {
     pub fn attach(&self, tap: Box<dyn Tap>) -> Result<Attachment> {
         self.shared.claim().map_err(|state| self.refusal(state))?;
         self.shared.offer.store(Some(Box::new(Offer(tap))));
+        self.shared.offered.store(true, Ordering::SeqCst);
         if self.is_closed() {
             // Since the claim: the queue may have looked for an offer before there was one.
             drop(self.shared.offer.take());
@@ -153,6 +154,8 @@ struct Shared {
     /// Read by the queue with every burst, so on a line of its own.
     state: CachePadded<AtomicU8>,
     offer: AtomicCell<Option<Box<Offer>>>,
+    /// There may be an offer. Set after it is made, cleared before it is taken, by a swap: whoever clears it sees the offer.
+    offered: AtomicBool,
 }
 
 impl Shared {
@@ -181,7 +184,11 @@ impl TapSeat {
     /// The place of a queue, and the way to it from outside.
     pub(crate) fn new(port: &PortInfo, direction: Direction, queue: usize) -> (TapSeat, TapPoint) {
         const { assert!(AtomicCell::<Option<Box<Offer>>>::is_lock_free()) };
-        let shared = Arc::new(Shared { state: CachePadded::new(AtomicU8::new(FREE)), offer: AtomicCell::new(None) });
+        let shared = Arc::new(Shared {
+            state: CachePadded::new(AtomicU8::new(FREE)),
+            offer: AtomicCell::new(None),
+            offered: AtomicBool::new(false),
+        });
         let point = TapPoint { port: port.clone(), direction, queue, shared: shared.clone() };
         (TapSeat { shared, tap: None }, point)
     }
@@ -199,7 +206,11 @@ impl TapSeat {
             self.tap = None;
             // Somebody may have attached meanwhile; then there is an offer at the next burst.
             let _ = self.shared.pass(LEAVING, FREE);
-        } else if let Some(tap) = self.shared.offer.take() {
+        // A load first: a swap with every burst costs as much as the rest of being watched.
+        } else if self.shared.offered.load(Ordering::Relaxed)
+            && self.shared.offered.swap(false, Ordering::SeqCst)
+            && let Some(tap) = self.shared.offer.take()
+        {
             self.tap = Some(tap);
         }
         match &mut self.tap {
