@@ -62,7 +62,9 @@ static PORT_GAUGES: [Family<PortState, u64>; 3] = [
 static RX_QUEUE_COUNTERS: [Family<RxQueueState, u64>; 7] = [
     family("rx_queue_packets", "Packets handed to the program", |queue| queue.packets),
     measured("rx_queue", Unit::Bytes, "Bytes of packets handed to the program, without FCS", |queue| queue.bytes),
-    family("rx_queue_oversize", "Frames dropped that did not fit in one buffer", |queue| queue.oversize),
+    family("rx_queue_oversize", "Frames dropped that are longer than a buffer, or than the MTU's", |queue| {
+        queue.oversize
+    }),
     family("rx_queue_damaged", "Frames dropped that the card marked as damaged", |queue| queue.damaged),
     family("rx_queue_nonsense", "Descriptors dropped whose content makes no sense", |queue| queue.nonsense),
     family("rx_queue_no_buffers", "Times that the pool had no buffer for the ring", |queue| queue.no_buffers),

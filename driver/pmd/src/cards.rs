@@ -41,7 +41,7 @@ impl Pmd {
         }
     }
 
-    /// The registers of its cards that a look does not change: no statistics, no interrupt causes, no semaphores.
+    /// The registers of its cards that are worth a look and not changed by it: no statistics, no interrupt causes, no semaphores.
     pub fn registers(self) -> &'static [Named] {
         match self {
             Pmd::Ixgbe => x82599::names::REGISTERS,

@@ -82,9 +82,9 @@ pub struct PortConfig {
     /// Where packets are copied to that refer to memory which the card cannot reach ([`crate::Packet::from_external`] without
     /// [`crate::Control::map`]): a bounce pool. Frames must fit in its buffers. Without one, or while it is empty, such packets are dropped.
     pub bounce: Option<Pool>,
-    /// L3 bytes that a frame carries at most, in [`MTUS`]. Longer packets are not sent ([`crate::TxQueueStats::invalid`]). Above
-    /// [`DEFAULT_MTU`] the card takes jumbo frames, which the receive buffers must hold ([`data_room_for`]); below, it goes on to take frames of
-    /// the default's length.
+    /// L3 bytes that a frame carries at most, in [`MTUS`]. Packets longer than that by more than a VLAN tag are neither sent
+    /// ([`crate::TxQueueStats::invalid`]) nor received. Above [`DEFAULT_MTU`] the card takes jumbo frames, which the receive buffers must hold
+    /// ([`data_room_for`]); below, it goes on to take frames of the default's length.
     pub mtu: u16,
     /// Address filter at start; [`crate::Control::set_filter`] changes it.
     pub filter: Filter,
@@ -152,7 +152,16 @@ impl PortConfig {
         if self.is_jumbo() && smallest < needed {
             return Err(Error::BuffersTooSmall { port: port.to_owned(), mtu, room: smallest, needed });
         }
-        Ok(())
+        match &self.bounce {
+            Some(pool) if self.is_jumbo() && pool.data_room() < self.longest_sent() => {
+                let (room, needed) = (pool.data_room(), self.longest_sent());
+                let reason = format!(
+                    "an MTU of {mtu} bytes: the bounce pool's buffers need {needed} bytes, they have {room} (PoolOptions::data_room)"
+                );
+                Err(Error::Config { port: port.to_owned(), reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether frames may be longer than the standard has them.

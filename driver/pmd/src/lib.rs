@@ -64,7 +64,7 @@ pub use gannet_mempool::dma::External;
 pub use gannet_mempool::{
     Burst, Census, Checksum, Completion, L3, L4, MAX_BURST, Packet, Pool, PoolOptions, Refused, Token,
 };
-pub use gannet_spec::RegisterValue;
+pub use gannet_spec::{Named, RegisterValue};
 pub use idle::{Idle, Sleeper};
 pub use port::{Configured, Control, Link, Port, PortInfo, Probed};
 pub use queue::{Queues, RxQueue, TxQueue};

@@ -136,7 +136,7 @@ impl<S> Port<S> {
     /// Whether its card can run a configuration. [`Self::configure`] asks too, but closes the port that it refuses.
     ///
     /// # Errors
-    /// [`Error::Config`] with what the card can.
+    /// [`Error::Config`] with what the card can, [`Error::BuffersTooSmall`] for the MTU.
     pub fn check(&self, config: &PortConfig) -> Result<()> {
         config.check(&self.driver.info().name, &self.driver.limits())
     }
@@ -152,7 +152,7 @@ impl<S> Port<S> {
     /// Gives it a configuration.
     ///
     /// # Errors
-    /// [`Error::Config`] with what the card can.
+    /// As [`Self::check`].
     pub fn configure(self, config: PortConfig) -> Result<Port<Configured>> {
         self.check(&config)?;
         Ok(Port { driver: self.driver, state: Configured(config) })

@@ -6,7 +6,8 @@ use gannet_mempool::Reason;
 
 pub(crate) static RX_NO_BUFFER: Reason =
     Reason::new("rx", "no_buffer", "Dropped in the receive ring: the pool had no buffer to replace theirs.");
-pub(crate) static RX_OVERSIZE: Reason = Reason::new("rx", "oversize", "Longer than a receive buffer.");
+pub(crate) static RX_OVERSIZE: Reason =
+    Reason::new("rx", "oversize", "Longer than a receive buffer, or than the MTU's.");
 pub(crate) static RX_DAMAGED: Reason = Reason::new("rx", "damaged", "Marked as damaged by the card.");
 pub(crate) static RX_NONSENSE: Reason =
     Reason::new("rx", "nonsense", "Receive descriptors with an impossible content.");

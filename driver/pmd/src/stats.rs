@@ -59,7 +59,7 @@ pub struct RxQueueStats {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Frames that did not fit in one buffer, dropped.
+    /// Frames that did not fit in one buffer, or are longer than the MTU's, dropped.
     pub oversize: u64,
     /// Frames that the card marked as damaged, dropped.
     pub damaged: u64,

@@ -22,7 +22,7 @@ use gannet_mempool::dma::{DmaTable, Iova};
 use gannet_spec::advanced::{RxRead, RxWriteBack, rx_status};
 use nix::sys::eventfd::EventFd;
 
-use crate::config::{BUFFER_GRANULE, PortConfig, VlanTags};
+use crate::config::{BUFFER_GRANULE, FCS, PortConfig, VlanTags};
 use crate::family::{Family, RingPlace, RxSetup};
 use crate::nic::Hardware;
 use crate::queue::Receive;
@@ -59,7 +59,9 @@ struct Frames {
     buffer: u32,
     /// Status bits that mean something: where tags stay in the frame, VP may say that there is one.
     status: u32,
-    /// Longest length that is taken: `buffer`, or 0 after a descriptor without an end of packet, when what follows is the rest of a frame
+    /// Bytes of the longest frame that is taken: of the MTU's, with a tag, if the buffer holds it.
+    most: u32,
+    /// Longest length that is taken: `most`, or 0 after a descriptor without an end of packet, when what follows is the rest of a frame
     /// that is being dropped.
     longest: u32,
 }
@@ -80,6 +82,8 @@ impl<D: Device, F: Family> RxRing<D, F> {
         let pool_iova = dma.map(pool, &hardware.dma)?;
         let buffer_kib = (pool.data_room() / BUFFER_GRANULE).min(MAX_BUFFER_KIB);
         let buffer = u32::from(buffer_kib) * u32::from(BUFFER_GRANULE);
+        // A card that cannot be told the MTU takes all that the buffer holds.
+        let most = buffer.min((config.longest_received() - FCS).into());
         let mut queue = RxRing {
             index,
             buffers: RxBuffers::new(pool.clone(), ring.len())?,
@@ -89,7 +93,8 @@ impl<D: Device, F: Family> RxRing<D, F> {
             frames: Frames {
                 buffer,
                 status: if config.vlan_tags == VlanTags::Strip { u32::MAX } else { !rx_status::VP },
-                longest: buffer,
+                most,
+                longest: most,
             },
             ring,
             hardware,
@@ -225,15 +230,16 @@ fn reject<F: Family>(descriptor: RxWriteBack, frames: &mut Frames, counters: &Rx
     let ends = descriptor.status() & rx_status::EOP != 0;
     let length = u32::from(descriptor.length());
     let continues = frames.longest == 0;
-    frames.longest = if ends { frames.buffer } else { 0 };
+    frames.longest = if ends { frames.most } else { 0 };
     if continues {
         // Counted at its first part.
     } else if !ends {
         counters.oversize.lose(1, &reasons::RX_OVERSIZE);
     } else if descriptor.status() & F::RX_DAMAGED != 0 {
         counters.damaged.lose(1, &reasons::RX_DAMAGED);
+    } else if (1..=frames.buffer).contains(&length) {
+        counters.oversize.lose(1, &reasons::RX_OVERSIZE);
     } else {
-        debug_assert!(length == 0 || length > frames.buffer);
         counters.nonsense.lose(1, &reasons::RX_NONSENSE);
     }
 }

@@ -79,6 +79,11 @@ fn buffers_must_hold_a_tagged_frame_of_a_larger_mtu() {
         let mut mixed = config(mtu, needed);
         mixed.rx.push(RxQueueConfig { descriptors: 64, pool: pool_of(64, 1024) });
         assert!(matches!(port.check(&mixed), Err(Error::BuffersTooSmall { room: 1024, .. })));
+        // What is bounced is sent from one buffer, of any length.
+        let bounced = |room| PortConfig { bounce: Some(pool_of(64, room)), ..config(mtu, needed) };
+        port.check(&bounced(mtu + 18)).unwrap();
+        let text = port.check(&bounced(mtu + 17)).unwrap_err().to_string();
+        assert!(text.contains(&format!("the bounce pool's buffers need {} bytes", mtu + 18)), "{text}");
     }
 }
 

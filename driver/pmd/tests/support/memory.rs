@@ -146,10 +146,11 @@ pub(crate) fn pass_jumbo_frames(memory: &Memory, queues: &mut Queues, pool: &Poo
         memory.write_back(rx, index, RxWriteBack::new(0, 0, rx_status::DD | status, len, 0).high);
     };
     arrive(0, rx_status::EOP, LONGEST);
-    arrive(1, 0, pool.data_room());
-    arrive(2, rx_status::EOP, 1);
-    let mut burst = Burst::new(3);
-    assert_eq!((queues.rx[0].receive(&mut burst), queues.rx[0].stats().oversize), (1, 1));
+    arrive(1, rx_status::EOP, LONGEST + 1);
+    arrive(2, 0, pool.data_room());
+    arrive(3, rx_status::EOP, 1);
+    let mut burst = Burst::new(4);
+    assert_eq!((queues.rx[0].receive(&mut burst), queues.rx[0].stats().oversize), (1, 2));
     let mut packet = burst.pop_front().expect("it has just arrived");
     assert_eq!(packet.len(), usize::from(LONGEST));
     let iova = memory.iova_of(packet.data());
