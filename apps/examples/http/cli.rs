@@ -57,10 +57,7 @@ impl Arguments {
         let (buffer_size, needed) = (self.ports.buffer_size(), data_room_for(*mtu));
         ensure!(port.len() <= 1, "{} --port given: the server has one", port.len());
         ensure!(*queues == 1, "--queues {queues}: the server has one");
-        ensure!(
-            buffer_size >= needed,
-            "--buffer-size {buffer_size}: TCP's frames need {needed} bytes (--mtu {mtu})"
-        );
+        ensure!(buffer_size >= needed, "--buffer-size {buffer_size}: TCP's frames need {needed} bytes (--mtu {mtu})");
         ensure!(self.address.len() <= 2, "{} --address given: 2 are possible", self.address.len());
         Ok(())
     }
