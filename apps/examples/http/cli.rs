@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use clap::Parser;
-use gannet::FRAME_OVERHEAD;
+use gannet::data_room_for;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::port_name;
 use smoltcp::wire::IpCidr;
@@ -53,14 +53,11 @@ impl Arguments {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let PortOptions { port, queues, mtu, .. } = &self.ports;
         self.ports.check()?;
-        let buffer_size = self.ports.buffer_size();
+        // A frame must fit in one buffer, of which cards fill multiples of 1024 bytes.
+        let (buffer_size, needed) = (self.ports.buffer_size(), data_room_for(*mtu));
         ensure!(port.len() <= 1, "{} --port given: the server has one", port.len());
         ensure!(*queues == 1, "--queues {queues}: the server has one");
-        ensure!(
-            buffer_size >= mtu + FRAME_OVERHEAD,
-            "--buffer-size {buffer_size}: TCP's frames need {} bytes (--mtu {mtu})",
-            mtu + FRAME_OVERHEAD
-        );
+        ensure!(buffer_size >= needed, "--buffer-size {buffer_size}: TCP's frames need {needed} bytes (--mtu {mtu})");
         ensure!(self.address.len() <= 2, "{} --address given: 2 are possible", self.address.len());
         Ok(())
     }

@@ -175,7 +175,8 @@ fn what_cannot_be_run_is_refused_in_words() {
     refuses("http", &["--port", sink, "--address", "224.0.0.1/24"], &["198.51.100.1/24"]);
     refuses("http", &["--port", sink, "--listen", "0"], &["--listen"]);
     refuses("http", &["--port", sink, "--queues", "2"], &["--queues 2: the server has one"]);
-    refuses("http", &["--port", sink, "--buffer-size", "1024"], &["--buffer-size 1024"]);
+    refuses("http", &["--port", sink, "--buffer-size", "1024"], &["--buffer-size 1024", "need 2048 bytes"]);
+    refuses("http", &["--mtu", "9000", "--buffer-size", "9018"], &["--buffer-size 9018", "need 9216 bytes"]);
     refuses("zero_copy", &["--port", sink, "--mtu", "1051"], &["--mtu 1051", "1052 bytes"]);
 }
 

@@ -86,6 +86,8 @@ fn names_that_are_wrong_are_said() {
     machine.refuses(&["regs", CARD, "RDT[128]"], &["RDT has registers 0 to 127"]);
     machine.refuses(&["regs", CARD, "RDT[x]"], &["RDT has registers 0 to 127"]);
     machine.refuses(&["regs", CARD, "CTRL[1]"], &["CTRL is a single register"]);
+    // Before it is tried to read the card.
+    Machine::ready().refuses(&["regs", CARD, "STATSU"], &["did you mean STATUS?"]);
     machine.refuses(&["regs", "sim:e1000"], &["\"sim:e1000\" is no PCI address"]);
 }
 

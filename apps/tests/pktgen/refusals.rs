@@ -56,11 +56,16 @@ fn ports() {
 
 #[test]
 fn what_does_not_go_together() {
-    assert_refused(&["--size", "1522", "--buffer-size", "1024"], &["--size 1522", "--buffer-size"]);
+    assert_refused(&["--size", "1518", "--buffer-size", "1024"], &["frames of 1518 bytes", "--buffer-size 1518"]);
+    assert_refused(&["--size", "9022", "--mtu", "9000"], &["--size 9022", "--mtu 9004"]);
+    assert_refused(&["--size", "1523", "--vlan", "5"], &["--size 1523", "--mtu 1501"]);
     assert_refused(&["--size", "64-9018"], &["--size 9018", "--mtu 9000"]);
     assert_refused(&["--mtu", "9000", "--buffer-size", "4096"], &["MTU of 9000", "--buffer-size 9216"]);
     assert_refused(&["--count", "5", "--duration", "5"], &["--count", "--duration"]);
-    assert_refused(&["--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"], &["--size 64", "80 bytes at least"]);
+    assert_refused(
+        &["--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"],
+        &["frames of 64 bytes", "80 bytes at least"],
+    );
     assert_refused(&["--pcap", "x.pcap", "--size", "64"], &["--pcap", "--size"]);
     assert_refused(&["--pcap", "x.pcap", "--timing", "fast", "--rate", "1pps"], &["--rate", "--timing"]);
 }

@@ -134,6 +134,7 @@ fn wrong_options_are_refused_with_what_is_right() {
     let bench = Bench::new();
     for (options, part) in [
         (&["--sizes", "63"][..], "64 to 15876 bytes"),
+        (&["--sizes", "9018"], "--sizes 9018: "),
         (&["--sizes", "9018"], "give --mtu 9000 or more"),
         (&["--trial", "soon"], "number of seconds"),
         (&["--loss", "200%"], "0 to 100"),

@@ -162,7 +162,7 @@ impl PortBench {
         let (longest, room) = (plan.traffic.sizes.longest(), self.pool.data_room());
         ensure!(
             longest - FCS <= room,
-            "--size {longest}: a buffer holds frames of {} bytes: give --buffer-size {longest} or more",
+            "frames of {longest} bytes: a buffer holds up to {}: give --buffer-size {longest} or more",
             room + FCS
         );
         let mut templates = Vec::new();

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) monitor: MonitorOptions,
 
     /// Bytes of each frame, FCS included: a number, a range that is gone through (64-1518), or imix (7 of 64, 4 of 594, 1 of 1518). At most
-    /// 22 more than --mtu.
+    /// 18 more than --mtu, with --vlan 22.
     #[arg(long, value_name = "BYTES", default_value = "64")]
     size: Sizes,
 
@@ -153,6 +153,11 @@ Examples:
       a capture, ten times faster";
 
 impl TrafficOptions {
+    /// Whether frames have a VLAN tag.
+    pub(crate) fn is_tagged(&self) -> bool {
+        self.vlan.is_some()
+    }
+
     /// Frames of these sizes.
     pub(crate) fn traffic(&self, sizes: Sizes) -> Traffic {
         let traffic = Traffic {
@@ -237,7 +242,7 @@ impl Arguments {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.ports.check()?;
         match self.pcap {
-            None => size::check_mtu(self.size.longest(), self.ports.mtu),
+            None => size::check_mtu("--size", self.size.longest(), self.traffic.is_tagged(), self.ports.mtu),
             Some(_) => Ok(()),
         }
     }

@@ -17,17 +17,21 @@ pub(crate) const LONGEST: u16 = *MTUS.end() + FRAME_OVERHEAD + FCS;
 /// The simple Internet mix: 7 of 64 bytes, 4 of 594, 1 of 1518, spread.
 const IMIX: [u16; 12] = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64];
 
-/// Checks that a port with this MTU sends frames of so many bytes.
+/// Checks that frames of so many bytes, which an option asks for, go through ports with this MTU: with a VLAN tag they have 4 bytes more.
 ///
 /// # Errors
-/// It does not.
-pub(crate) fn check_mtu(size: u16, mtu: u16) -> anyhow::Result<()> {
-    const HEADER: u16 = 14;
-    let longest = mtu + FRAME_OVERHEAD + FCS;
+/// They do not.
+pub(crate) fn check_mtu(option: &str, size: u16, is_tagged: bool, mtu: u16) -> anyhow::Result<()> {
+    const TAG: u16 = 4;
+    let (how, overhead) =
+        if is_tagged { ("with", FRAME_OVERHEAD + FCS) } else { ("without", FRAME_OVERHEAD - TAG + FCS) };
+    let most = MTUS.end() + overhead;
+    ensure!(size <= most, "{option} {size}: frames {how} a VLAN tag have up to {most} bytes");
     ensure!(
-        size <= longest,
-        "--size {size}: ports with an MTU of {mtu} send frames of up to {longest} bytes: give --mtu {} or more",
-        (size - HEADER - FCS).min(*MTUS.end())
+        size <= mtu + overhead,
+        "{option} {size}: ports with an MTU of {mtu} take frames of up to {} bytes {how} a VLAN tag: give --mtu {} or more",
+        mtu + overhead,
+        size - overhead
     );
     Ok(())
 }
@@ -114,13 +118,20 @@ mod tests {
 
     #[test]
     fn sizes_fit_the_mtu() {
-        for (size, mtu) in [(64, 68), (90, 68), (1522, 1500), (9022, 9000), (LONGEST, *MTUS.end())] {
-            check_mtu(size, mtu).unwrap();
+        let largest = *MTUS.end();
+        for (size, mtu) in [(64, 68), (86, 68), (1518, 1500), (9018, 9000), (LONGEST - 4, largest)] {
+            check_mtu("--size", size, false, mtu).unwrap();
+            check_mtu("--size", size + 4, true, mtu).unwrap();
         }
-        for (size, mtu, needed) in [(91, 68, 73), (1523, 1500, 1505), (9018, 1500, 9000), (15_876, 9000, 15_854)] {
-            let why = check_mtu(size, mtu).unwrap_err().to_string();
-            assert!(why.contains(&format!("--size {size}: ")) && why.contains(&format!("--mtu {needed} ")), "{why}");
+        for (size, mtu, needed) in [(87, 68, 69), (1519, 1500, 1501), (9018, 1500, 9000), (15_872, 9000, 15_854)] {
+            for (size, is_tagged) in [(size, false), (size + 4, true)] {
+                let why = check_mtu("--sizes", size, is_tagged, mtu).unwrap_err().to_string();
+                assert!(why.contains(&format!("--sizes {size}: ")), "{why}");
+                assert!(why.contains(&format!("--mtu {needed} ")), "{why}");
+            }
         }
+        let why = check_mtu("--size", LONGEST, false, largest).unwrap_err().to_string();
+        assert!(why.contains("up to 15872 bytes") && !why.contains("--mtu"), "{why}");
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Traffic {
         let least = (self.head_length() + signature::LENGTH) as u16 + FCS;
         ensure!(
             self.sizes.shortest() >= least,
-            "--size {}: these frames have {least} bytes at least: headers {}, signature {}, FCS {FCS}",
+            "frames of {} bytes: these have {least} bytes at least: headers {}, signature {}, FCS {FCS}",
             self.sizes.shortest(),
             self.head_length(),
             signature::LENGTH

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) monitor: MonitorOptions,
 
-    /// Sizes of frames in bytes, FCS included, at most 22 more than --mtu.
+    /// Sizes of frames in bytes, FCS included, at most 18 more than --mtu, with --vlan 22.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size, default_value = "64,128,256,512,1024,1280,1518")]
     sizes: Vec<u16>,
 
@@ -89,7 +89,8 @@ impl Arguments {
         let given = self.ports.port.len();
         ensure!(given == 2, "{given} --port given: rfc2544 needs two, one that sends and one that receives");
         self.ports.check()?;
-        self.sizes.iter().try_for_each(|&size| size::check_mtu(size, self.ports.mtu))?;
+        let is_tagged = self.traffic.is_tagged();
+        self.sizes.iter().try_for_each(|&size| size::check_mtu("--sizes", size, is_tagged, self.ports.mtu))?;
         ensure!(self.resolution > 0.0, "--resolution 0%: needs more than 0");
         ensure!(self.max_rate > 0.0, "--max-rate 0%: needs more than 0");
         ensure!(self.retries <= MAX_RETRIES, "--retries {}: 0 to {MAX_RETRIES} are possible", self.retries);
@@ -176,6 +177,7 @@ mod tests {
         for (option, value, part) in [
             ("--sizes", "64,63", "64 to 15876 bytes"),
             ("--sizes", "", "64 to 15876 bytes"),
+            ("--sizes", "64,1519", "--sizes 1519: "),
             ("--trial", "-1s", "number of seconds"),
             ("--trial", "0", "above 0"),
             ("--trial", "1e300", "number of seconds"),

@@ -174,7 +174,8 @@ pub(super) fn ring(session: &mut Session, arguments: &Arguments) -> anyhow::Resu
 }
 
 pub(super) fn mtu(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
-    let mtu = arguments.number("BYTES")?;
+    // More than any card has, which says itself what it has.
+    let mtu = arguments.number::<u64>("BYTES")?.try_into().unwrap_or(u16::MAX);
     configure(session, arguments, &format!("MTU {mtu}"), |config| config.mtu = mtu)
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use gannet::{Link, MacAddress, Multicast, Promiscuous, VlanTags};
-use gannet_apps::registers;
+use gannet_apps::registers::{self, Meant};
 use gannet_mempool::registry::{self, Column, Row, Table};
 use gannet_mempool::report;
 use serde::Serialize;
@@ -197,10 +197,11 @@ pub(super) fn registers(session: &mut Session, arguments: &Arguments) -> anyhow:
     // All are those that have some: a port that is lost has none.
     for port in chosen(session, arguments).filter(|port| !all || port.lost().is_none()) {
         let number = port.number;
-        let meant =
-            registers::named(&port.registers()?, arguments.word("NAME")).with_context(|| format!("port {number}"))?;
-        rows.extend(registers::lines(&meant).into_iter().map(|line| RegisterRow { port: number, line }));
-        json.push(json!({ "port": number, "registers": registers::json(&meant) }));
+        let meant = Meant::by(arguments.word("NAME"), port.info.card.driver.registers())
+            .with_context(|| format!("port {number}"))?;
+        let values = meant.of(port.registers()?);
+        rows.extend(registers::lines(&values).into_iter().map(|line| RegisterRow { port: number, line }));
+        json.push(json!({ "port": number, "registers": registers::json(&values) }));
     }
     Ok(Answer::of(Table::of(&rows).to_string(), json!(json)))
 }

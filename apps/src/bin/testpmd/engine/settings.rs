@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use gannet::{FRAME_OVERHEAD, MTUS};
 use gannet_mempool::registry::{Column, Row};
 use serde::Serialize;
@@ -215,6 +215,22 @@ impl Settings {
                     )?;
             }
         }
+        Ok(())
+    }
+
+    /// Checks that the frames that txonly and flowgen make fit in buffers with room for so many bytes.
+    ///
+    /// # Errors
+    /// They do not.
+    pub(crate) fn check_length(&self, room: u16) -> anyhow::Result<()> {
+        const HEADER_AND_FCS: u64 = 18;
+        let (length, longest) = (self.length, u64::from(room) + FCS as u64);
+        ensure!(
+            length <= longest,
+            "txonly.length is {length}, a buffer holds frames of up to {longest} bytes: set a smaller one, or give testpmd \
+             --mtu {} or more and no --buffer-size",
+            (length - HEADER_AND_FCS).min((*MTUS.end()).into())
+        );
         Ok(())
     }
 
