@@ -35,7 +35,7 @@ fn dma_coherent_memory_is_mapped_as_long_as_it_lives() {
 fn dma_coherent_memory_on_the_card_s_node_works_where_there_is_only_that_node() {
     let only =
         std::fs::read_to_string("/sys/devices/system/node/online").map_or(Some(0), |text| text.trim().parse().ok());
-    let Some(numa_node) = only else { return common::skip("this machine has several NUMA nodes") };
+    let Some(numa_node) = only else { return gannet_harness::skip("this machine has several NUMA nodes") };
     for numa_node in [None, Some(numa_node)] {
         let options = RegionOptions { numa_node, ..NORMAL };
         assert!(DmaRegion::new(Arc::new(FixedMapper::default()), 1 << 20, options).is_ok());

@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use common::{assert_all_home, drain, fill, options, skip};
+use common::{assert_all_home, drain, fill, options};
+use gannet_harness::skip;
 use gannet_mempool::buffers::{Arrival, RxBuffers};
 use gannet_mempool::region::{Backing, PageSize, Pages, Region, RegionOptions};
 use gannet_mempool::{Burst, Error, Metadata, Pool, PoolOptions};
@@ -227,18 +228,26 @@ fn the_memory_file_is_the_memory() {
     assert_eq!(seen, [0xAB; 100]);
 }
 
+/// Checks that whoever has the memory file cannot change its length.
+fn assert_length_is_sealed(pages: Pages) {
+    let region = Region::new(1, region(pages, Backing::Shared)).unwrap();
+    let file = File::from(region.file().unwrap().try_clone_to_owned().unwrap());
+    assert!(file.set_len(0).is_err());
+    assert!(file.set_len(2 * region.len() as u64).is_err());
+}
+
 #[test]
-fn whoever_has_the_memory_file_cannot_change_its_length() {
+fn the_length_of_a_memory_file_is_sealed() {
+    assert_length_is_sealed(Pages::Exactly(PageSize::Normal));
+}
+
+#[test]
+fn the_length_of_a_memory_file_of_huge_pages_is_sealed() {
     let _alone = alone();
-    for pages in [Pages::Exactly(PageSize::Normal), HUGE] {
-        if pages == HUGE && free_huge_pages() == 0 {
-            return skip(ENABLE);
-        }
-        let region = Region::new(1, region(pages, Backing::Shared)).unwrap();
-        let file = File::from(region.file().unwrap().try_clone_to_owned().unwrap());
-        assert!(file.set_len(0).is_err());
-        assert!(file.set_len(2 * region.len() as u64).is_err());
+    if free_huge_pages() == 0 {
+        return skip(ENABLE);
     }
+    assert_length_is_sealed(HUGE);
 }
 
 #[test]

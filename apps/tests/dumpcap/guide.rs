@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gannet_harness::{Outcome, guide, lacks};
+use gannet_harness::{Outcome, guide, lacks_for_part};
 
 use super::{Place, l2fwd};
 
@@ -20,7 +20,7 @@ fn the_guides_commands_print_what_it_shows() {
     let folder = Path::new(env!("CARGO_BIN_EXE_dumpcap")).parent().expect("the programs' folder");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
     for shown in transcripts {
-        if shown.command.contains("tshark") && lacks("tshark") {
+        if shown.command.contains("tshark") && lacks_for_part("tshark") {
             continue;
         }
         let mut shell = place.command("sh");

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use gannet::{Direction, VlanTags};
 use gannet_harness::capture::assert_same;
-use gannet_harness::{Running, lacks, wait_until};
+use gannet_harness::{Running, lacks, lacks_for_part, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn every_packet_is_there_both_ways_in_order_and_byte_for_byte() {
     assert_eq!((&report["packets"], &report["bytes"]), (&(2 * count).into(), &bytes.into()), "{report}");
     assert_eq!((&report["lost"], &report["ended"]), (&0.into(), &"program".into()), "{report}");
     // So that no misreading of the format that writer and reader share goes unnoticed.
-    if !lacks("tshark") {
+    if !lacks_for_part("tshark") {
         let output =
             Command::new("tshark").args(["-T", "fields", "-e", "frame.len", "-r"]).arg(&file).output().unwrap();
         let lengths = String::from_utf8(output.stdout).unwrap();

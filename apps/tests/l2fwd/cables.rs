@@ -91,21 +91,30 @@ fn a_generator_checks_its_own_frames_behind_an_echo() {
     assert_eq!((report.way(0, "forwarded"), report.way(1, "forwarded")), (COUNT, COUNT), "{report:?}");
 }
 
+/// Checks that generators at the ends of a chain with these links check each other.
+#[track_caller]
+fn assert_chain_is_clean(links: &[&str]) {
+    if lacks_cores(links.len() + 1) {
+        return;
+    }
+    let link = |name: &str| format!("sim:ixgbe,peer=link:{name}");
+    let between = links.iter().flat_map(|name| [link(name), link(name)]);
+    let chain: Vec<String> = [generator("")].into_iter().chain(between).chain([generator("")]).collect();
+    let report = report(&mut with_ports(&chain), 0);
+    report.assert_clean();
+    for way in 0..chain.len() {
+        assert_eq!(report.way(way, "forwarded"), COUNT, "{report:?}");
+    }
+}
+
 #[test]
 fn generators_at_the_ends_of_a_chain_check_each_other() {
-    let link = |name: &str| format!("sim:ixgbe,peer=link:{name}");
-    for links in [vec!["a"], vec!["a", "b"]] {
-        if lacks_cores(links.len() + 1) {
-            return;
-        }
-        let between = links.iter().flat_map(|name| [link(name), link(name)]);
-        let chain: Vec<String> = [generator("")].into_iter().chain(between).chain([generator("")]).collect();
-        let report = report(&mut with_ports(&chain), 0);
-        report.assert_clean();
-        for way in 0..chain.len() {
-            assert_eq!(report.way(way, "forwarded"), COUNT, "{report:?}");
-        }
-    }
+    assert_chain_is_clean(&["a"]);
+}
+
+#[test]
+fn generators_at_the_ends_of_a_longer_chain_check_each_other() {
+    assert_chain_is_clean(&["a", "b"]);
 }
 
 #[test]

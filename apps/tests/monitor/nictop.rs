@@ -29,7 +29,7 @@ fn once_shows_ports_cores_and_pools() {
     let pid = program.running.id().to_string();
     let path = program.path.to_str().expect("a path");
     for target in [vec![], vec!["l2fwd"], vec![pid.as_str()], vec![path]] {
-        let Outcome { status, stdout, stderr } =
+        let Outcome { status, stdout, stderr, .. } =
             run(runtime.path(), &[&target[..], &["--once", "--interval", "0.2"]].concat());
         assert_eq!((status, stderr.as_str()), (Some(0), ""), "{stdout}");
         assert!(stdout.starts_with(&format!("l2fwd {}, process {pid}, up ", env!("CARGO_PKG_VERSION"))), "{stdout}");

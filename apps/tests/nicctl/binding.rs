@@ -161,7 +161,7 @@ fn a_card_in_use_is_not_taken_away() {
 fn a_card_that_vfio_pci_refuses_goes_back() {
     let machine = machine();
     machine.remove("/sys/bus/pci/drivers/vfio-pci/bind");
-    let Outcome { status, stdout, stderr } = machine.nicctl(&["bind", CARD]);
+    let Outcome { status, stdout, stderr, .. } = machine.nicctl(&["bind", CARD]);
     assert_eq!(stdout, "0000:01:00.0  stays with ixgbe\n", "{stderr}");
     assert_eq!(status, Some(2));
     for part in [CARD, "left where it was", "vfio-pci/bind"] {
@@ -189,7 +189,7 @@ fn a_driver_that_is_gone_is_named_and_keeps_no_other_card_from_going_back() {
     machine.kernel_driver("igb");
     machine.table(&["bind", CARD, SECOND]);
     machine.remove("/sys/bus/pci/drivers/igb");
-    let Outcome { status, stdout, stderr } = machine.nicctl(&["restore"]);
+    let Outcome { status, stdout, stderr, .. } = machine.nicctl(&["restore"]);
     assert_eq!(stdout, "0000:01:00.0  vfio-pci -> ixgbe\n0000:01:00.1  stays with vfio-pci\n", "{stderr}");
     assert_eq!(status, Some(2));
     assert!(stderr.contains("0000:01:00.1: its driver igb is not loaded: sudo modprobe igb"), "{stderr}");
@@ -234,7 +234,7 @@ fn what_was_moved_is_reported_though_the_rest_of_the_group_cannot_be_read() {
     let machine = machine();
     machine.folder(&format!("/sys/kernel/iommu_groups/7/devices/{SECOND}"));
     machine.write(&format!("/sys/bus/pci/devices/{SECOND}/vendor"), "nonsense");
-    let Outcome { status, stdout, stderr } = machine.nicctl(&["bind", CARD]);
+    let Outcome { status, stdout, stderr, .. } = machine.nicctl(&["bind", CARD]);
     assert_eq!((status, stdout.as_str()), (Some(2), "0000:01:00.0  ixgbe -> vfio-pci\n"), "{stderr}");
     assert!(stderr.contains("0000:01:00.1/vendor"), "{stderr}");
 }

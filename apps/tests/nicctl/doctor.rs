@@ -434,7 +434,7 @@ fn a_machine_without_cards() {
 
 #[test]
 fn a_machine_that_says_nothing_ends_in_complaints_not_in_errors() {
-    let Outcome { status, stdout, stderr } = Machine::empty().nicctl(&["doctor", CARD]);
+    let Outcome { status, stdout, stderr, .. } = Machine::empty().nicctl(&["doctor", CARD]);
     assert_eq!((status, stderr.as_str()), (Some(1), ""), "{stdout}");
     assert!(stdout.contains("not ready"), "{stdout}");
 }

@@ -37,7 +37,8 @@ fn machine() -> Machine {
 
 /// What the guide shows after this command.
 fn shown(command: &str) -> String {
-    guide::transcript("nicctl", command).output
+    let found = guide::transcripts("nicctl").into_iter().find(|transcript| transcript.command == command);
+    found.unwrap_or_else(|| panic!("the guide does not show {command}")).output
 }
 
 #[test]

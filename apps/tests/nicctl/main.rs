@@ -28,7 +28,7 @@ impl Machine {
     /// The table of a run that does what it is to do.
     #[track_caller]
     fn table(&self, arguments: &[&str]) -> String {
-        let Outcome { status, stdout, stderr } = self.nicctl(arguments);
+        let Outcome { status, stdout, stderr, .. } = self.nicctl(arguments);
         assert_eq!((status, stderr.as_str()), (Some(0), ""), "{stdout}");
         stdout
     }
@@ -36,7 +36,7 @@ impl Machine {
     /// What a run says with `--json`, and its exit status.
     #[track_caller]
     fn json(&self, arguments: &[&str]) -> (Value, Option<i32>) {
-        let Outcome { status, stdout, stderr } = self.nicctl(&[arguments, &["--json"]].concat());
+        let Outcome { status, stdout, stderr, .. } = self.nicctl(&[arguments, &["--json"]].concat());
         (serde_json::from_str(&stdout).unwrap_or_else(|why| panic!("{why}: {stdout}{stderr}")), status)
     }
 

@@ -163,7 +163,7 @@ fn ports_forward_on_after_a_restart_with_other_queues_and_rings() {
 
 #[test]
 fn ports_forward_longer_frames_after_a_restart_with_another_mtu() {
-    let script = "start; wait packets 1 0.2; stop; explain port 0; \
+    let script = "start; wait packets 1 2; stop; explain port 0; \
                   stop port all; set port all mtu 9000; start port all; clear stats; \
                   start; wait packets 500 30; stop; show streams; show port all stats";
     let mut command = with_ports(&["sim:ixgbe,peer=gen,size=9018,rate=2000", "sim:ixgbe,peer=sink"]);
@@ -180,7 +180,7 @@ fn ports_forward_longer_frames_after_a_restart_with_another_mtu() {
 #[test]
 fn txonly_sends_as_long_frames_as_the_mtu_has() {
     let script = "set engine txonly; set txonly.count 100; set txonly.length 9022; start; wait packets 100 30; stop; \
-                  show port 0 stats; set txonly.length 9023; start; sleep 0.1; stop; explain port 0";
+                  show port 0 stats; set txonly.length 9023; start; sleep 2; stop; explain port 0";
     let mut command = with_ports(&["sim:ixgbe,peer=sink"]);
     let outcome = Outcome::fine(command.args(["--json", "--mtu", "9000", "-e", script]));
     let answers = outcome.json();

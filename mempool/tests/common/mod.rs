@@ -1,7 +1,6 @@
 //! What the tests of this folder share. Each uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,12 +90,6 @@ pub fn seed() -> u64 {
     let seed = std::env::var("GANNET_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(82_599);
     println!("GANNET_SEED={seed}");
     seed
-}
-
-/// Says that a case was left out, past the capture of the test harness.
-pub fn skip(why: &str) {
-    let test = std::thread::current().name().unwrap_or("?").to_owned();
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
 /// Gives each region 4 GiB of addresses of its own, and remembers what is mapped.

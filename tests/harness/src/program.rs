@@ -1,6 +1,7 @@
 //! Programs under test: run to their end, or beside the test.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
@@ -51,12 +52,22 @@ pub fn with_full_disk(command: &mut Command) -> [Option<i32>; 2] {
 /// What has become of a run.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The program and its arguments, as failures tell them.
+    pub command: String,
     /// Exit status; none if it was ended by a signal.
     pub status: Option<i32>,
     /// What it has printed.
     pub stdout: String,
     /// What it has said of itself.
     pub stderr: String,
+}
+
+/// What a failed test shows of a run.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Outcome { command, status, stdout, stderr } = self;
+        write!(f, "{command}, which has ended with {status:?}: {stdout}{stderr}")
+    }
 }
 
 impl Outcome {
@@ -70,29 +81,29 @@ impl Outcome {
     #[track_caller]
     pub fn fine(command: &mut Command) -> Outcome {
         let outcome = Outcome::of(command);
-        assert_eq!(outcome.status, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(outcome.status, Some(0), "{outcome}");
         outcome
     }
 
     /// The JSON objects that it has printed, one a line.
     #[track_caller]
     pub fn json(&self) -> Vec<Value> {
-        let object = |line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+        let object = |line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}: {self}"));
         self.stdout.lines().map(object).collect()
     }
 
     /// Checks that the program did not run, says these things, and says them once.
     #[track_caller]
     pub fn assert_refused(&self, said: &[&str]) {
-        assert_eq!((self.status, self.stdout.as_str()), (Some(2), ""), "{}", self.stderr);
+        assert_eq!((self.status, self.stdout.as_str()), (Some(2), ""), "{self}");
         // A warning of huge pages may come before it.
         let message: Vec<&str> = self.stderr.lines().filter(|line| !line.contains("WARN")).collect();
         let message = message.join("\n");
         for part in said {
-            assert!(message.contains(part), "no {part:?} in: {message}");
+            assert!(message.contains(part), "no {part:?} in: {message}\nof {self}");
         }
-        assert!(!message.contains('\x1b'), "{message:?}");
-        assert!(message.matches("os error").count() <= 1, "told twice: {message}");
+        assert!(!message.contains('\x1b'), "{message:?} of {self}");
+        assert!(message.matches("os error").count() <= 1, "told twice: {message}\nof {self}");
     }
 }
 
@@ -102,6 +113,7 @@ impl Outcome {
 pub struct Running {
     /// The process, with the pipes that its command asked for.
     pub child: Child,
+    command: String,
     output: TempDir,
 }
 
@@ -129,7 +141,7 @@ impl Running {
 
     fn spawn(command: &mut Command, output: TempDir) -> Running {
         let child = command.spawn().unwrap_or_else(|why| panic!("{command:?}: {why}"));
-        Running { child, output }
+        Running { child, command: format!("{command:?}"), output }
     }
 
     /// Its process number.
@@ -161,7 +173,7 @@ impl Running {
             let said = self.stderr();
             let mut lines = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
             let line = lines.find(|line| line.contains(part)).map(str::to_owned);
-            assert!(line.is_some() || !has_ended, "it has ended without {part:?}: {said}");
+            assert!(line.is_some() || !has_ended, "it has ended without {part:?}: {said}of {}", self.command);
             line
         })
     }
@@ -172,8 +184,9 @@ impl Running {
         wait_until("the program's end", || self.has_ended());
         let status = self.child.wait().expect("a child can be waited for").code();
         let whole = |name| String::from_utf8(self.printed(name)).expect("output is UTF-8");
-        let outcome = Outcome { status, stdout: whole("stdout"), stderr: whole("stderr") };
-        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+        let command = self.command.clone();
+        let outcome = Outcome { command, status, stdout: whole("stdout"), stderr: whole("stderr") };
+        assert!(!outcome.stderr.contains("panicked"), "{outcome}");
         outcome
     }
 
@@ -181,8 +194,8 @@ impl Running {
     #[track_caller]
     pub fn report(self, status: i32) -> Value {
         let outcome = self.end();
-        assert_eq!(outcome.status, Some(status), "{outcome:?}");
-        serde_json::from_str(&outcome.stdout).unwrap_or_else(|why| panic!("{why}: {outcome:?}"))
+        assert_eq!(outcome.status, Some(status), "{outcome}");
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|why| panic!("{why}: {outcome}"))
     }
 
     /// What it has printed so far: the last line may not be whole, nor its last letter.
@@ -202,7 +215,8 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("a program's output when its test failed: {}{}", self.text("stdout"), self.text("stderr"));
+            let (stdout, stderr) = (self.text("stdout"), self.text("stderr"));
+            eprintln!("what {} had printed when its test failed: {stdout}{stderr}", self.command);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the harness must see, so that the tests of the programs can rely on it: shown on the shell.
+//! What the harness must see, so that tests can rely on it: shown on the shell.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,12 @@ fn an_outcome_is_all_that_there_is() {
 #[should_panic(expected = "thread 'main' panicked")]
 fn a_panic_is_a_failure_whatever_the_exit_status() {
     Outcome::of(&mut sh("echo \"thread 'main' panicked\" >&2"));
+}
+
+#[test]
+#[should_panic(expected = "\"-c\" \"exit 3\"")]
+fn a_failure_tells_the_arguments() {
+    Outcome::fine(&mut sh("exit 3"));
 }
 
 #[test]
