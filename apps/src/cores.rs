@@ -18,6 +18,16 @@ pub fn pin(core: usize) -> anyhow::Result<()> {
         .with_context(|| format!("staying on core {core}"))
 }
 
+/// Lets other threads go first, where there is no core for all: for what watches cores that poll.
+pub fn give_way() {
+    // A tenth of the weight of a thread that does not: it goes on, slowly, even on a core that polls.
+    const NICE: i32 = 10;
+    // The calling thread's. Giving way is nothing that a system forbids, but one that did would be no reason to stop.
+    if rustix::process::getpriority_process(None).is_ok_and(|nice| nice < NICE) {
+        let _ = rustix::process::setpriority_process(None, NICE);
+    }
+}
+
 /// Reads a list such as "1,3-5" (for `--cores`).
 pub fn parse(text: &str) -> anyhow::Result<Vec<usize>> {
     let mut cores = Vec::new();
@@ -40,4 +50,21 @@ pub fn parse(text: &str) -> anyhow::Result<Vec<usize>> {
     unique.dedup();
     ensure!(unique.len() == cores.len(), "a core is named twice in {text:?}");
     Ok(cores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn giving_way_concerns_one_thread_and_takes_nothing_back() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let before = nice();
+        let given = move || {
+            give_way();
+            give_way();
+            nice()
+        };
+        assert_eq!((std::thread::spawn(given).join().unwrap(), nice()), (before.max(10), before));
+    }
 }

@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::collect::Watched;
 use super::state::{Answer, Request};
+use crate::cores;
 use crate::program::in_words;
 
 /// Clients served at once.
@@ -141,6 +142,8 @@ fn serve(stream: UnixStream, watched: &Watched) {
         Request::Capture(request) => match watched.captures.begin(&request) {
             Ok(capture) => {
                 answer(&stream, &Answer::Capture(capture.ports().to_vec()));
+                // Packets are rather lost to the capture than to the program.
+                cores::give_way();
                 // A client that goes away has enough.
                 let _ = capture.serve(&stream);
             }

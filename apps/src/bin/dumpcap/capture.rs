@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use gannet_apps::capture::frame::Frame;
 use gannet_apps::capture::{CaptureRequest, CapturedPort};
-use gannet_apps::monitor;
 use gannet_apps::program::{self, Live, Show, in_words};
+use gannet_apps::{cores, monitor};
 
 use crate::cli::Arguments;
 use crate::ordered::{Ordered, Packet};
@@ -39,6 +39,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let path = monitor::find(arguments.target.as_deref())?;
     let interrupted = program::interrupted()?;
     let snaplen = if arguments.filter.is_some() { arguments.snaplen.max(FILTERED) } else { arguments.snaplen };
+    // On the program's cores it must not take the program's time.
+    cores::give_way();
     let request = CaptureRequest { ports: arguments.interface.clone(), ways: arguments.direction, snaplen };
     let mut session = Session::begin(&path, request)?;
     let started = Instant::now();
