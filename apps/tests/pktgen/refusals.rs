@@ -56,7 +56,7 @@ fn ports() {
 
 #[test]
 fn what_does_not_go_together() {
-    assert_refused(&["--size", "1518", "--buffer-size", "1024"], &["frames of 1518 bytes", "--buffer-size 1518"]);
+    assert_refused(&["--size", "1518", "--buffer-size", "1024"], &["frames of 1518 bytes", "--buffer-size 2048 "]);
     assert_refused(&["--size", "9022", "--mtu", "9000"], &["--size 9022", "--mtu 9004"]);
     assert_refused(&["--size", "1523", "--vlan", "5"], &["--size 1523", "--mtu 1501"]);
     assert_refused(&["--size", "64-9018"], &["--size 9018", "--mtu 9000"]);

@@ -13,8 +13,8 @@ use crate::filter::{self, Filter};
 
 /// Captures the packets of a running Gannet program into a pcapng file.
 ///
-/// The program is not restarted, and not slowed down: packets that it sends and receives faster than they can be written are lost to the
-/// capture, counted, and not to the program. Captures until Ctrl-C, or until the program ends.
+/// The program is not restarted, and does not wait: its cores copy each packet, and what cannot be written as fast is lost to the capture,
+/// counted, and not to the program. Captures until Ctrl-C, or until the program ends.
 ///
 /// Exit status: 0 if everything was captured, 1 if packets were lost or could not be written or the program was killed, 2 if it could not run.
 #[derive(Debug, Parser)]

@@ -162,8 +162,10 @@ impl PortBench {
         let (longest, room) = (plan.traffic.sizes.longest(), self.pool.data_room());
         ensure!(
             longest - FCS <= room,
-            "frames of {longest} bytes: a buffer holds up to {}: give --buffer-size {longest} or more",
-            room + FCS
+            "frames of {longest} bytes: a buffer holds up to {}: give --buffer-size {} or more",
+            room + FCS,
+            // Cards fill multiples of this many bytes.
+            longest.next_multiple_of(1024)
         );
         let mut templates = Vec::new();
         for way in &self.ways {
