@@ -266,7 +266,8 @@ impl Pool {
         self.shared().shape.stride
     }
 
-    /// Where the buffers are. Exact when nobody uses the pool, a snapshot otherwise.
+    /// Where the buffers are. Exact when nobody uses the pool; otherwise a snapshot, in which those that move between a cache and the ring
+    /// count as out. A thread's end empties its cache: `JoinHandle::join` waits for that, the end of a `thread::scope` by itself does not.
     pub fn census(&self) -> Census {
         self.shared().census()
     }

@@ -262,7 +262,7 @@ fn taps_come_and_go_while_a_core_polls() {
     let enough = AtomicBool::new(false);
     let deadline = Instant::now() + PATIENCE;
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let polls = scope.spawn(|| {
             let mut number = 0;
             while !enough.load(Ordering::Relaxed) && Instant::now() < deadline {
                 rig.offer([numbered(number, 60)]);
@@ -290,6 +290,8 @@ fn taps_come_and_go_while_a_core_polls() {
             assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "round {round}: {numbers:?}");
         }
         enough.store(true, Ordering::Relaxed);
+        // By hand: the scope itself does not wait for the thread-local destructors, which empty the pool's cache.
+        polls.join().unwrap();
     });
     port.stop();
     assert_home(&pool);
