@@ -83,11 +83,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         bail!("the polling core panicked");
     }
 
-    program::print(&format!("echoed   {} frames\n", running[0].forwarded()));
+    program::print(&format!("echoed   {} frames\n", running[0].forwarded()))?;
     let problems = stop(running, engine);
     problems.iter().for_each(|problem| tracing::error!("{problem}"));
     let census = pool.census();
-    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
+    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total))?;
     Ok(if problems.is_empty() && census.out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -73,10 +73,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Link::Up { mbps } => format!("up, {mbps} Mb/s"),
         Link::Down => "down".into(),
     };
-    program::print(&format!("port     {}\n", names[0]));
-    program::print(&format!("card     {} ({}), driver {}\n", info.card.name, info.name, info.card.driver.name()));
-    program::print(&format!("MAC      {}\n", mac(info.mac)));
-    program::print(&format!("link     {link}\n"));
+    program::print(&format!("port     {}\n", names[0]))?;
+    program::print(&format!("card     {} ({}), driver {}\n", info.card.name, info.name, info.card.driver.name()))?;
+    program::print(&format!("MAC      {}\n", mac(info.mac)))?;
+    program::print(&format!("link     {link}\n"))?;
     running[0].hold(Hold::Off);
 
     // The loop of a poll-mode driver: nothing blocks, and an empty burst is no reason to stop.
@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         while let Some(packet) = burst.pop_front() {
             if told < arguments.count {
                 told += 1;
-                program::print(&format!("frame {told:<3}{}\n", summary(&packet)));
+                program::print(&format!("frame {told:<3}{}\n", summary(&packet)))?;
             }
             // Here the packet is dropped: its buffer goes home.
         }
@@ -102,14 +102,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     running[0].hold(Hold::On);
     let counters = running[0].counters();
-    program::print(&format!("received {} frames, {} bytes\n", counters.card.rx_packets, counters.card.rx_bytes));
-    program::print(&format!("missed   {} frames\n", counters.card.rx_missed + counters.card.rx_no_descriptor));
+    program::print(&format!("received {} frames, {} bytes\n", counters.card.rx_packets, counters.card.rx_bytes))?;
+    program::print(&format!("missed   {} frames\n", counters.card.rx_missed + counters.card.rx_no_descriptor))?;
     // Queues first: each stops itself in the card before its buffers go home.
     drop((burst, queues));
     let problems = stop(running, engine);
     problems.iter().for_each(|problem| tracing::error!("{problem}"));
     let census = pool.census();
-    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
+    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total))?;
     Ok(if problems.is_empty() && census.out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

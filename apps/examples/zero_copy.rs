@@ -106,17 +106,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let seconds = start.elapsed().as_secs_f64();
     let memory_frames = memory.len().div_ceil(PIECE);
     let (pending, copied) = (completion.pending(), completion.copied());
-    program::print(&format!("file     {}, {} bytes\n", path.display(), memory.len()));
-    program::print(&format!("sent     {frames} frames in {seconds:.3} s\n"));
-    program::print(&format!("waiting  {pending} frames\n"));
-    program::print(&format!("copied   {copied} frames\n"));
+    program::print(&format!("file     {}, {} bytes\n", path.display(), memory.len()))?;
+    program::print(&format!("sent     {frames} frames in {seconds:.3} s\n"))?;
+    program::print(&format!("waiting  {pending} frames\n"))?;
+    program::print(&format!("copied   {copied} frames\n"))?;
 
     drop(queues);
     drop(memory);
     let problems = stop(running, engine);
     problems.iter().for_each(|problem| tracing::error!("{problem}"));
     let census = pool.census();
-    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
+    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total))?;
     let all = frames == memory_frames && pending == 0;
     Ok(if problems.is_empty() && all && census.out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -91,7 +91,7 @@ impl PortOptions {
     pub fn tune(&self) -> anyhow::Result<bool> {
         self.set.iter().try_for_each(|assignment| registry::assign(assignment).context("--set"))?;
         if self.tunables {
-            program::print(&Table::of(&registry::tunables()).to_string());
+            program::print(&Table::of(&registry::tunables()).to_string())?;
         }
         Ok(self.tunables)
     }

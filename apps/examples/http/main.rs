@@ -105,17 +105,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         thread::yield_now();
     }
 
-    let mut failed = visitor.is_some_and(|(host, client)| {
-        drop(host);
-        tell(&client.into_heard())
-    });
     drop(host);
+    let heard = visitor.map(|(_, client)| client.into_heard());
+    let mut failed = heard.map_or(Ok(false), |heard| tell(&heard))?;
     for problem in stop(running, engine) {
         tracing::error!("{problem}");
         failed = true;
     }
     let census = pool.census();
-    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
+    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total))?;
     Ok(if failed || census.out > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -138,15 +136,15 @@ fn new_host(
 }
 
 /// Prints what the visitor has heard. Returns whether something is missing.
-fn tell(heard: &[Vec<u8>]) -> bool {
+fn tell(heard: &[Vec<u8>]) -> anyhow::Result<bool> {
     for (request, answer) in REQUESTS.iter().zip(heard) {
         let answer = String::from_utf8_lossy(answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let (asked, status) = (request.lines().next().unwrap_or_default(), head.lines().next().unwrap_or_default());
-        program::print(&format!("{asked:<22} {status}, {} bytes\n", body.len()));
+        program::print(&format!("{asked:<22} {status}, {} bytes\n", body.len()))?;
         if request.starts_with("GET / ") {
-            program::print(body);
+            program::print(body)?;
         }
     }
-    heard.iter().any(Vec::is_empty)
+    Ok(heard.iter().any(Vec::is_empty))
 }

@@ -73,19 +73,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         bail!("the polling core panicked");
     }
 
-    program::print("port     received       sent\n");
+    program::print("port     received       sent\n")?;
     for (number, port) in running.iter_mut().enumerate() {
         let received: u64 = port.queues().rx_stats().map(|queue| queue.packets).sum();
-        program::print(&format!("{number:<4}{received:>13}{:>11}\n", port.forwarded()));
+        program::print(&format!("{number:<4}{received:>13}{:>11}\n", port.forwarded()))?;
     }
     let drops: Vec<_> = registry::drops().into_iter().filter(|row| row.packets > 0).collect();
     if !drops.is_empty() {
-        program::print(&Table::of(&drops).to_string());
+        program::print(&Table::of(&drops).to_string())?;
     }
     let problems = stop(running, engine);
     problems.iter().for_each(|problem| tracing::error!("{problem}"));
     let census = pool.census();
-    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total));
+    program::print(&format!("buffers  {} of {} not home\n", census.out, census.total))?;
     Ok(if problems.is_empty() && census.out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

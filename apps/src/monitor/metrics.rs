@@ -49,7 +49,6 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Serves metrics on a thread of its own, until it is dropped.
 #[derive(Debug)]
 pub(super) struct MetricsServer {
-    pub(super) address: SocketAddr,
     /// Closed, so that the thread sees the end.
     open: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
@@ -57,7 +56,6 @@ pub(super) struct MetricsServer {
 
 impl MetricsServer {
     pub(super) fn start(listener: TcpListener, watched: Arc<Watched>) -> anyhow::Result<MetricsServer> {
-        let address = listener.local_addr()?;
         let (open, closed) = UnixStream::pair().context("a pair of sockets")?;
         listener.set_nonblocking(true).and_then(|()| closed.set_nonblocking(true))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -76,7 +74,7 @@ impl MetricsServer {
         };
         let thread =
             thread::Builder::new().name("metrics".into()).spawn(serve).context("starting the metrics' thread")?;
-        Ok(MetricsServer { address, open: Some(open), thread: Some(thread) })
+        Ok(MetricsServer { open: Some(open), thread: Some(thread) })
     }
 }
 

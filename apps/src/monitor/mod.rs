@@ -21,6 +21,7 @@ mod metrics;
 mod place;
 pub mod state;
 
+use std::io::{Write, stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,12 +63,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 pub struct Monitor {
     watched: Arc<Watched>,
     refreshed: Option<Instant>,
-    metrics: Option<MetricsServer>,
+    _metrics: Option<MetricsServer>,
     _control: Option<ControlSocket>,
 }
 
 impl Monitor {
-    /// Begins to serve metrics and the control socket, each on a thread of its own.
+    /// Begins to serve metrics and the control socket, each on a thread of its own. Says on the standard error where metrics are: port 0
+    /// on the command line becomes a free one.
     ///
     /// A control socket at its default place is a convenience: if it cannot be made, a warning says so and the program runs on without.
     ///
@@ -79,6 +81,10 @@ impl Monitor {
         let address = listener.as_ref().map(|listener| listener.local_addr()).transpose()?;
         let watched = Arc::new(Watched::new(program, address));
         let metrics = listener.map(|listener| MetricsServer::start(listener, watched.clone())).transpose()?;
+        if let Some(address) = address {
+            // Nobody may read it: the control socket tells it too.
+            let _ = writeln!(stderr(), "metrics at http://{address}/metrics");
+        }
         let control = match &options.control {
             Some(path) if path == Path::new("none") => None,
             Some(path) => Some(ControlSocket::start(path.clone(), watched.clone()).context("--control")?),
@@ -87,12 +93,7 @@ impl Monitor {
                 .inspect_err(|why| tracing::warn!("no control socket, so nictop will not find this program: {why:#}"))
                 .ok(),
         };
-        Ok(Monitor { watched, refreshed: None, metrics, _control: control })
-    }
-
-    /// Where metrics are served. Port 0 on the command line becomes a free one.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(|server| server.address)
+        Ok(Monitor { watched, refreshed: None, _metrics: metrics, _control: control })
     }
 
     /// A port of the program. The first one is number 0.

@@ -90,7 +90,7 @@ fn clients_that_say_nothing_or_go_away_are_let_go() {
     }
     // One that does not wait for its answer.
     connect(0).write_all(b"{\"request\":\"state\"}\n").expect("sending");
-    let state = wait_for("a free place", || gannet_apps::monitor::client::state(&program.path).ok());
+    let state = wait_for("a free place", || client::state(&program.path, client::PATIENCE).ok());
     assert_eq!(state.program, "l2fwd");
 }
 
@@ -103,7 +103,7 @@ fn what_is_no_control_socket_is_told_from_one() {
         let (mut stream, _) = listener.accept().expect("a client");
         stream.write_all(b"220 mail\n").expect("sending");
     });
-    let why = gannet_apps::monitor::client::state(&path).expect_err("no state");
+    let why = client::state(&path, client::PATIENCE).expect_err("no state");
     assert!(why.to_string().contains("no control socket of Gannet's"), "{why:#}");
     other.join().expect("the other program");
 }

@@ -27,7 +27,7 @@ fn l2fwd(runtime: &Path) -> Program {
     let path = runtime.join(format!("gannet/l2fwd-{}.sock", running.id()));
     let program = Program { running, path };
     wait_for("forwarded frames", || {
-        let State { ports, cores, .. } = client::state(&program.path).ok()?;
+        let State { ports, cores, .. } = client::state(&program.path, client::PATIENCE).ok()?;
         let is_forwarding = ports.len() == 2 && ports.iter().all(|port| port.tx_queues[0].packets > 0);
         (is_forwarding && !cores.is_empty()).then_some(())
     });

@@ -62,7 +62,7 @@ impl Program {
         };
         let program = Program { running, path };
         wait_for("frames at port 0", || {
-            let state = client::state(&program.path).ok()?;
+            let state = client::state(&program.path, client::PATIENCE).ok()?;
             let port = state.ports.first()?;
             (port.rx_queues[0].packets == FRAMES && port.counted_by_card.rx_packets == FRAMES).then_some(())
         });
@@ -70,7 +70,7 @@ impl Program {
     }
 
     fn state(&self) -> State {
-        client::state(&self.path).expect("the program answers")
+        client::state(&self.path, client::PATIENCE).expect("the program answers")
     }
 
     /// Where it serves metrics.

@@ -108,6 +108,10 @@ impl Packet {
             copy.open_record().set_next(next);
         }
         copy.take_completion_of(self);
+        if self.behind().is_some() {
+            // Who shares this segment reaches what is behind it too: the completion, if it stays there, is for all of it.
+            self.lend_completion_to(&mut copy);
+        }
         *self = copy;
         Ok(())
     }
@@ -124,7 +128,7 @@ impl Packet {
         }
         copy.metadata = self.metadata;
         self.hand_charge_to(&mut copy)?;
-        self.chain().for_each(|segment| copy.take_completion_of(segment));
+        self.unshared().for_each(|segment| copy.take_completion_of(segment));
         *self = copy;
         Ok(())
     }
@@ -207,11 +211,8 @@ impl Packet {
     /// Gives this packet of foreign bytes a buffer of its own to stand for them.
     fn rename(&mut self) -> Result<(), Refused> {
         let pool = self.pool();
-        let mut name = pool.take_packet(Priority::Normal)?;
-        let account = pool.notes().account(self.slot());
-        if account != 0 {
-            name.charge_number(account)?;
-        }
+        let mut name = pool.take_packet_for_packet()?;
+        self.hand_charge_to(&mut name)?;
         if let Some((_, start)) = self.lent()
             && let Some(memory) = self.record().and_then(Record::external)
         {

@@ -33,6 +33,11 @@ impl Packet {
         })
     }
 
+    /// The packets of the chain up to the first that others share: what is behind that is theirs too.
+    pub(super) fn unshared(&self) -> impl Iterator<Item = &Packet> {
+        self.chain().take_while(|segment| !segment.is_shared())
+    }
+
     /// Puts `segment`, which may be a chain itself, behind the last segment.
     ///
     /// # Errors
@@ -136,7 +141,7 @@ impl Packet {
             bytes[at..at + segment.len()].copy_from_slice(segment);
             at += segment.len();
         }
-        tail.chain().for_each(|segment| self.take_completion_of(segment));
+        tail.unshared().for_each(|segment| self.take_completion_of(segment));
         Ok(())
     }
 
@@ -149,7 +154,7 @@ impl Packet {
     }
 
     /// The packet behind.
-    fn behind(&self) -> Option<&Packet> {
+    pub(super) fn behind(&self) -> Option<&Packet> {
         self.record()?.next()
     }
 }

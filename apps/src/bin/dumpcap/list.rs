@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use anyhow::Context;
-use gannet_apps::monitor::{self, Found, client, state::State};
+use gannet_apps::monitor::client::{self, NotNow};
+use gannet_apps::monitor::{self, Found, state::State};
 use gannet_apps::program;
 use serde::Serialize;
 
@@ -29,8 +29,7 @@ struct Port {
 pub(crate) fn list(arguments: &Arguments) -> anyhow::Result<String> {
     let programs = match &arguments.target {
         Some(target) => vec![about(&monitor::find(Some(target))?.display().to_string())?],
-        // One that ends just now is not there.
-        None => monitor::list().iter().filter_map(|found| tell(found).ok()).collect(),
+        None => monitor::list().iter().filter_map(tell).collect(),
     };
     if arguments.json {
         return Ok(serde_json::to_string_pretty(&programs)? + "\n");
@@ -53,12 +52,19 @@ pub(crate) fn list(arguments: &Arguments) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn tell(found: &Found) -> anyhow::Result<Program> {
-    about(&found.path.display().to_string())
+/// What a program says of itself; nothing of one that ends just now.
+fn tell(found: &Found) -> Option<Program> {
+    let told = about(&found.path.display().to_string());
+    if let Err(why) = &told
+        && why.is::<NotNow>()
+    {
+        tracing::warn!("{} {}: {why}", found.program, found.pid);
+    }
+    told.ok()
 }
 
 fn about(socket: &str) -> anyhow::Result<Program> {
-    let State { program, pid, ports, .. } = client::state(socket.as_ref()).context("listing")?;
+    let State { program, pid, ports, .. } = client::state(socket.as_ref(), client::PATIENCE)?;
     let port = |port: gannet_apps::monitor::state::PortState| Port {
         number: port.number,
         name: port.name,

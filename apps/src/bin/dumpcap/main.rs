@@ -31,13 +31,13 @@ fn main() -> ExitCode {
 
 fn execute(arguments: &cli::Arguments) -> anyhow::Result<ExitCode> {
     if arguments.list {
-        program::print(&list::list(arguments)?);
+        program::print(&list::list(arguments)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     arguments.check()?;
     let report = capture::run(arguments)?;
     match (arguments.json, arguments.writes_to_stdout()) {
-        (true, false) => program::print(&report.json()),
+        (true, false) => program::print(&report.json())?,
         (json, _) => {
             let text = if json { report.json() } else { report.text() };
             // Nobody may read it.

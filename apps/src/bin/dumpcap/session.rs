@@ -46,7 +46,7 @@ pub(crate) enum Event<'a> {
 impl Session {
     /// Asks the program whose control socket is at `path` for a capture.
     pub(crate) fn begin(path: &Path, request: CaptureRequest) -> anyhow::Result<Session> {
-        let stream = client::ask(path, &Request::Capture(request))?;
+        let stream = client::ask(path, &Request::Capture(request), client::PATIENCE)?;
         let mut session = Session { stream, buffer: Vec::new(), taken: 0, ports: Vec::new() };
         let line = session.line().with_context(|| format!("waiting for an answer at {}", path.display()))?;
         let answer = serde_json::from_slice(&line)

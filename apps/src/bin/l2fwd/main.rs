@@ -35,6 +35,6 @@ fn execute(arguments: &cli::Arguments, started: Instant) -> anyhow::Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     let report = run::run(arguments, started)?;
-    program::print(&if arguments.json { report.json() } else { report.text() });
+    program::print(&if arguments.json { report.json() } else { report.text() })?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

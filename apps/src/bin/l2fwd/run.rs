@@ -1,11 +1,11 @@
 //! Starts everything, watches it, stops everything.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use gannet::{Burst, Idle, Link, Pool, Queues, RxInterrupts};
 use gannet_apps::launch::{Launched, Plan, launch, stop};
 use gannet_apps::monitor::Monitor;
@@ -60,14 +60,20 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         })
         .collect::<anyhow::Result<_>>()?;
     running.iter().for_each(|port| port.hold(Hold::Off));
-    let tally = watch(arguments, &mut running, &mut monitor, &shared, &pool, &interrupted);
+    // A core that panics ends the run.
+    let is_over = || interrupted.load(Ordering::Relaxed) || workers.iter().any(JoinHandle::is_finished);
+    let tally = watch(arguments, &mut running, &mut monitor, &shared, &pool, is_over);
     let while_running = Buffers::count(&pool, &running);
     running.iter_mut().for_each(Running::end);
     shared.stop();
 
     let mut measured = Measured::default();
-    for worker in workers {
-        let Ok((directions, by_core)) = worker.join() else { bail!("a forwarding core panicked") };
+    let mut problems = Vec::new();
+    for (core, worker) in cores.iter().zip(workers) {
+        let Ok((directions, by_core)) = worker.join() else {
+            problems.push(format!("core {core} has panicked: what it had to forward is lost"));
+            continue;
+        };
         // Stops the queues: what they still send, and what they cannot, is counted before the report.
         drop(directions);
         measured.driver_cycles += by_core.driver_cycles;
@@ -75,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Rep
         measured.sleeps += by_core.sleeps;
     }
     let mut report = Report::new(&names, &tally, &mut running, measured, &shared);
-    report.problems.extend(stop(running, engine));
+    report.problems.extend(problems.into_iter().chain(stop(running, engine)));
     report.finish(pool, while_running);
     Ok(report)
 }
@@ -109,16 +115,12 @@ fn watch(
     monitor: &mut Monitor,
     shared: &Shared,
     pool: &Pool,
-    interrupted: &AtomicBool,
+    is_over: impl Fn() -> bool,
 ) -> Tally {
     const EVERY: Duration = Duration::from_secs(1);
     let begin = Tally::now(running);
-    let deadline = arguments.duration().map(|duration| begin.at + duration);
     let mut last = begin.clone();
     let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
-    if let Some(address) = monitor.metrics_address() {
-        live.event(&format!("metrics at http://{address}/metrics"));
-    }
     let mut pressure = PressureWatch::new(pool);
     // Cards have no end to be noticed at once.
     let tick = if running.iter().all(|port| port.cable.is_none()) { SLOW_TICK } else { TICK };
@@ -135,7 +137,7 @@ fn watch(
         }
         let finished = running.iter().all(is_finished);
         let ended = finished && now.at - quiet_since >= quiet(running);
-        if ended || interrupted.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| now.at >= deadline) {
+        if ended || is_over() || arguments.duration().is_some_and(|duration| now.at - begin.at >= duration) {
             // A run that ended by itself was busy until it went quiet.
             let until = if ended { quiet_since } else { now.at };
             live.end();

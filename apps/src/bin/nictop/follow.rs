@@ -2,11 +2,26 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use gannet_apps::monitor::client;
+use gannet_apps::monitor::client::{self, NotNow};
 use gannet_apps::monitor::state::State;
 
 use crate::rates::Rates;
+
+/// Longest wait for an answer: no key is heard meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a look at a program shows.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// The rates since the last look that showed some.
+    Rates(Rates),
+    /// Nothing this time.
+    Nothing(NotNow),
+    /// The program has ended.
+    Ended,
+}
 
 /// A program that is watched.
 #[derive(Debug)]
@@ -17,7 +32,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn start(path: PathBuf) -> anyhow::Result<Follower> {
-        let before = client::state(&path)?;
+        let before = client::state(&path, client::PATIENCE)?;
         Ok(Follower { path, before })
     }
 
@@ -26,18 +41,21 @@ impl Follower {
         format!("{} (process {})", self.before.program, self.before.pid)
     }
 
-    /// The rates since the last look; `None` if the program has ended.
-    pub(crate) fn look(&mut self) -> anyhow::Result<Option<Rates>> {
-        let now = match client::state(&self.path) {
+    /// Looks at it again.
+    ///
+    /// # Errors
+    /// There is something, but no program that makes sense.
+    pub(crate) fn look(&mut self) -> anyhow::Result<Look> {
+        let now = match client::state(&self.path, PATIENCE) {
             // Another program can have made its socket at the same place.
-            Ok(now) if now.pid != self.before.pid => return Ok(None),
+            Ok(now) if now.pid != self.before.pid => return Ok(Look::Ended),
             Ok(now) => now,
-            Err(why) if is_end(&why) => return Ok(None),
-            Err(why) => return Err(why),
+            Err(why) if is_end(&why) => return Ok(Look::Ended),
+            Err(why) => return why.downcast().map(Look::Nothing),
         };
         let rates = Rates::between(&self.before, &now);
         self.before = now;
-        Ok(Some(rates))
+        Ok(Look::Rates(rates))
     }
 }
 

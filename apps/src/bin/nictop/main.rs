@@ -22,7 +22,7 @@ use clap::Parser;
 use gannet_apps::monitor;
 use gannet_apps::program;
 
-use crate::follow::Follower;
+use crate::follow::{Follower, Look};
 use crate::rates::Rates;
 
 /// Shows what a running program of Gannet's does: packets and bits a second of each port, drops by reason, packet pools, busy cores.
@@ -108,7 +108,15 @@ fn print(mut follower: Follower, arguments: &Arguments, interrupted: &AtomicBool
         if interrupted.load(Ordering::Relaxed) {
             return Ok(HasEnded::No);
         }
-        let Some(rates) = follower.look()? else { return Ok(HasEnded::Yes) };
+        let rates = match follower.look()? {
+            Look::Rates(rates) => rates,
+            Look::Nothing(why) if arguments.once => return Err(why.into()),
+            Look::Nothing(why) => {
+                tracing::warn!("{why}");
+                continue;
+            }
+            Look::Ended => return Ok(HasEnded::Yes),
+        };
         match stdout().write_all(text(&rates).as_bytes()).and_then(|()| stdout().flush()) {
             Err(why) if why.kind() == ErrorKind::BrokenPipe => return Ok(HasEnded::No),
             written => written.context("writing to the standard output")?,

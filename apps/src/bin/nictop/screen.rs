@@ -19,8 +19,8 @@ const BAR: usize = 10;
 
 const TITLES: Style = Style::new().add_modifier(Modifier::DIM);
 
-/// Draws what is known; the port at the place `selected` with its queues.
-pub(crate) fn draw(frame: &mut Frame<'_>, rates: Option<&Rates>, selected: usize) {
+/// Draws what is known, with a note on why it is old, if it is; the port at the place `selected` with its queues.
+pub(crate) fn draw(frame: &mut Frame<'_>, rates: Option<&Rates>, note: Option<&str>, selected: usize) {
     let area = frame.area();
     if area.width < WIDTH || area.height < HEIGHT {
         let text = format!(
@@ -31,7 +31,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, rates: Option<&Rates>, selected: usize
         return;
     }
     let Some(rates) = rates else {
-        frame.render_widget(Paragraph::new("looking ..."), area);
+        frame.render_widget(Paragraph::new(note.unwrap_or("looking ...")), area);
         return;
     };
     // All ports if there is room, and a third of the screen for each of the other two rows at least.
@@ -55,7 +55,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, rates: Option<&Rates>, selected: usize
     }
     draw_drops(frame, drops, &rates.drops);
     let interval = Line::raw(format!("over {:.1} s", rates.seconds)).alignment(Alignment::Right);
-    frame.render_widget(Line::styled("q ends   arrows choose a port", TITLES), keys);
+    let left = note.map_or(Line::styled("q ends   arrows choose a port", TITLES), |note| Line::styled(note, alarm(true)));
+    frame.render_widget(left, keys);
     frame.render_widget(interval.style(TITLES), keys);
 }
 

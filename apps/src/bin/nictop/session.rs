@@ -8,7 +8,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::HasEnded;
-use crate::follow::Follower;
+use crate::follow::{Follower, Look};
 use crate::screen;
 
 /// Longest wait for a key: then it sees whether it is told to end.
@@ -35,10 +35,10 @@ pub(crate) fn run(mut follower: Follower, interval: Duration, interrupted: &Atom
     let mut screen = Screen::open()?;
     // The first rates come soon: an empty screen says nothing.
     let mut next = Instant::now() + interval.min(KEY_PATIENCE);
-    let mut rates = None;
+    let (mut rates, mut note) = (None, None);
     let mut selected = 0;
     loop {
-        screen.0.draw(|frame| screen::draw(frame, rates.as_ref(), selected)).context("drawing")?;
+        screen.0.draw(|frame| screen::draw(frame, rates.as_ref(), note.as_deref(), selected)).context("drawing")?;
         let wait = next.saturating_duration_since(Instant::now()).min(KEY_PATIENCE);
         if event::poll(wait).context("waiting for keys")?
             && let Event::Key(key) = event::read().context("reading keys")?
@@ -56,8 +56,9 @@ pub(crate) fn run(mut follower: Follower, interval: Duration, interrupted: &Atom
         if Instant::now() >= next {
             next = Instant::now() + interval;
             match follower.look()? {
-                Some(now) => rates = Some(now),
-                None => return Ok(HasEnded::Yes),
+                Look::Rates(now) => (rates, note) = (Some(now), None),
+                Look::Nothing(why) => note = Some(why.to_string()),
+                Look::Ended => return Ok(HasEnded::Yes),
             }
         }
         let ports = rates.as_ref().map_or(0, |rates| rates.ports.len());

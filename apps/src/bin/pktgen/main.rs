@@ -70,7 +70,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (outcome, skipped) = measure(arguments, &mut live)?;
     live.end();
     let report = Report::new(outcome, skipped);
-    program::print(&if arguments.json { report.json() } else { report.text() });
+    program::print(&if arguments.json { report.json() } else { report.text() })?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -82,9 +82,6 @@ fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u
     let recording = arguments.pcap.as_ref().map(read).transpose()?;
     let plan = arguments.plan()?;
     let monitor = Monitor::start("pktgen", &arguments.monitor)?;
-    if let Some(address) = monitor.metrics_address() {
-        live.event(&format!("metrics at http://{address}/metrics"));
-    }
     let mut bench = PortBench::launch(monitor, &arguments.ports, &arguments.names()?, arguments.ways()?, live)?;
     let mut tell: Box<dyn FnMut(&Progress)> = if arguments.screen {
         let mut screen = Screen::start(arguments.title()?, bench.interrupt())?;

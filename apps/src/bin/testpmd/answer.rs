@@ -1,6 +1,5 @@
 //! What a command answers, for people and for programs, and how it is printed.
 
-use gannet_apps::program;
 use gannet_mempool::registry::{Row, Table};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,14 +38,20 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints what a command has answered; errors only as JSON, as text they go elsewhere.
-pub(crate) fn print(format: Format, command: &str, outcome: Result<&Answer, &str>) {
-    match (format, outcome) {
-        (Format::Text, Ok(answer)) => program::print(&answer.text),
-        (Format::Text, Err(_)) => {}
-        (Format::Json, Ok(answer)) => {
-            program::print(&format!("{}\n", json!({ "command": command, "answer": answer.json })));
+impl Format {
+    /// What a command has answered.
+    pub(crate) fn answer(self, command: &str, answer: &Answer) -> String {
+        match self {
+            Format::Text => answer.text.clone(),
+            Format::Json => format!("{}\n", json!({ "command": command, "answer": answer.json })),
         }
-        (Format::Json, Err(why)) => program::print(&format!("{}\n", json!({ "command": command, "error": why }))),
+    }
+
+    /// Why a command has not been done; nothing for people, who are told elsewhere.
+    pub(crate) fn error(self, command: &str, why: &str) -> String {
+        match self {
+            Format::Text => String::new(),
+            Format::Json => format!("{}\n", json!({ "command": command, "error": why })),
+        }
     }
 }

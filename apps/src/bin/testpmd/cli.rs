@@ -47,8 +47,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) keep_going: bool,
 
-    /// Print the rates of all streams every so many seconds while forwarding.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    /// Print the rates of all streams every so many seconds while forwarding, on the standard error. Not with --json, which has the answers of
+    /// commands only: let those ask for "show streams".
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, conflicts_with = "json")]
     pub(crate) stats_period: Option<Duration>,
 
     #[command(flatten)]

@@ -46,15 +46,12 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // Before the ports: a script that is not there is told at once.
-    let given = match (&arguments.execute, &arguments.script, arguments.duration) {
-        (Some(commands), _, _) => Some(Lines::of_option(commands)),
-        (_, Some(path), _) => Some(Lines::of_script(path)?),
-        (_, _, Some(time)) => {
-            Some(Lines::of_option(&format!("sleep {}; stop; show port all stats", time.as_secs_f64())))
-        }
+    let given = match (&arguments.execute, &arguments.script) {
+        (Some(commands), _) => Some(Lines::of_option(commands)),
+        (_, Some(path)) => Some(Lines::of_script(path)?),
         _ => None,
     };
-    let is_prompt = given.is_none() && stdin().is_terminal() && stdout().is_terminal();
+    let is_prompt = given.is_none() && arguments.duration.is_none() && stdin().is_terminal() && stdout().is_terminal();
     let mut session = Session::open(&arguments.names()?, &arguments.ports, &arguments.monitor)?;
     session.engine = arguments.engine;
     session.stats_period = arguments.stats_period;
@@ -73,20 +70,20 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
         session.announce = Box::new(move |text| live.event(text));
     }
-    if let Some(address) = session.metrics_address() {
-        (session.announce)(&format!("metrics at http://{address}/metrics"));
-    }
     let on_error = match () {
         () if is_prompt => OnError::Tell,
         () if arguments.keep_going => OnError::GoOn,
         () => OnError::End,
     };
     let format = if arguments.json { Format::Json } else { Format::Text };
-    let mut script = Script::new(session, lines, format, on_error);
+    let mut script = Script::new(session, format, on_error);
     if arguments.auto_start || arguments.duration.is_some() {
         script.begin();
     }
-    let outcome = script.run();
+    let outcome = match arguments.duration {
+        Some(time) => script.run_for(time),
+        None => script.run(lines),
+    };
     drop(terminal);
     Ok(outcome)
 }

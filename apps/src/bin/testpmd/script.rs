@@ -7,7 +7,7 @@ use std::time::Duration;
 use gannet_apps::program::{self, COULD_NOT_RUN};
 use serde_json::json;
 
-use crate::answer::{self, Format};
+use crate::answer::Format;
 use crate::commands::{self, Unmet};
 use crate::input::{Input, Line, Lines};
 use crate::session::Session;
@@ -29,7 +29,6 @@ pub(crate) enum OnError {
 /// Commands that are being run.
 pub(crate) struct Script {
     session: Session,
-    lines: Lines,
     format: Format,
     on_error: OnError,
     /// The exit code so far.
@@ -39,8 +38,8 @@ pub(crate) struct Script {
 
 impl Script {
     /// To be run on a session.
-    pub(crate) fn new(session: Session, lines: Lines, format: Format, on_error: OnError) -> Script {
-        Script { session, lines, format, on_error, code: 0, ends: false }
+    pub(crate) fn new(session: Session, format: Format, on_error: OnError) -> Script {
+        Script { session, format, on_error, code: 0, ends: false }
     }
 
     /// Begins to forward before the first command.
@@ -48,20 +47,32 @@ impl Script {
         self.line(&Line { text: "start".into(), place: "--auto-start".into() });
     }
 
+    /// Goes on for a time, or until Ctrl-C, tells what has been counted, stops everything and returns the exit code.
+    pub(crate) fn run_for(mut self, time: Duration) -> ExitCode {
+        // An error is that it is interrupted: what has come of it until then is told all the same.
+        let _ = self.session.wait(time, |session| !session.is_forwarding());
+        for command in ["stop", "show port all stats"] {
+            if !self.ends {
+                self.line(&Line { text: command.into(), place: "--duration".into() });
+            }
+        }
+        self.close()
+    }
+
     /// Runs all commands, stops everything and returns the exit code.
-    pub(crate) fn run(mut self) -> ExitCode {
+    pub(crate) fn run(mut self, lines: Lines) -> ExitCode {
         while !self.ends && !self.session.quits && !self.session.is_terminated() {
-            match self.lines.next(TICK) {
+            match lines.next(TICK) {
                 // A line that has been typed is not lost: the command that it interrupts says so.
                 input if self.session.is_interrupted() && (self.on_error != OnError::Tell || input.is_none()) => break,
                 None => {}
                 Some(Input::Line(line)) => {
                     self.line(&line);
-                    self.lines.answered();
+                    lines.answered();
                 }
                 Some(Input::Interrupt) => {
                     self.interrupt();
-                    self.lines.answered();
+                    lines.answered();
                 }
                 Some(Input::Failed(why)) => {
                     self.complain(&program::in_words(&why));
@@ -72,27 +83,36 @@ impl Script {
             }
             self.session.look_after();
         }
-        let problems = self.session.close();
+        self.close()
+    }
+
+    fn close(self) -> ExitCode {
+        let Script { session, format, mut code, .. } = self;
+        let problems = session.close();
         for problem in &problems {
             eprint(&format!("problem: {problem}"));
         }
-        if self.format == Format::Json && !problems.is_empty() {
-            program::print(&format!("{}\n", json!({ "problems": problems })));
-        }
         if !problems.is_empty() {
-            self.code = self.code.max(1);
+            code = code.max(1);
         }
-        ExitCode::from(self.code)
+        if format == Format::Json
+            && !problems.is_empty()
+            && let Err(why) = program::print(&format!("{}\n", json!({ "problems": problems })))
+        {
+            eprint(&program::in_words(&why));
+            code = COULD_NOT_RUN;
+        }
+        ExitCode::from(code)
     }
 
     /// Runs a line and prints its answer.
     fn line(&mut self, line: &Line) {
         let Some(command) = line.command() else { return };
         match commands::run(&mut self.session, command) {
-            Ok(answer) => answer::print(self.format, command, Ok(&answer)),
+            Ok(answer) => self.print(&self.format.answer(command, &answer)),
             Err(why) => {
                 let text = program::in_words(&why);
-                answer::print(self.format, command, Err(&text));
+                self.print(&self.format.error(command, &text));
                 let place = if line.place.is_empty() { String::new() } else { format!("{}: ", line.place) };
                 self.complain(&format!("{place}{text}"));
                 self.fail(if why.is::<Unmet>() { 1 } else { COULD_NOT_RUN });
@@ -102,6 +122,13 @@ impl Script {
         let goes_on = self.on_error == OnError::Tell && !self.session.is_terminated();
         if goes_on && self.session.interrupted.swap(false, Ordering::Relaxed) {
             self.interrupt();
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        if let Err(why) = program::print(text) {
+            self.complain(&program::in_words(&why));
+            self.fail(COULD_NOT_RUN);
         }
     }
 

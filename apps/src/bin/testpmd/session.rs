@@ -1,6 +1,5 @@
 //! Everything that commands act on: ports, their pool, the engine and its settings, forwarding.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,9 +11,9 @@ use gannet_apps::launch::{self, Launched, Plan, PortOptions};
 use gannet_apps::monitor::{Monitor, MonitorOptions};
 use gannet_apps::port_name::PortName;
 use gannet_apps::ports::Hold;
+use gannet_apps::program;
 use gannet_apps::running::Running;
 use gannet_sim::x82599;
-use signal_hook::consts::SIGTERM;
 
 use crate::engine::{self, Engine, EngineName, Route, Settings, Stream, drops};
 use crate::forward::{Forwarding, Lane, MAX_PORTS, Panicked, StreamView};
@@ -42,9 +41,9 @@ pub(crate) struct Session {
     /// Most packets handled at once.
     pub(crate) burst: usize,
     pub(crate) cores: Vec<usize>,
-    /// Ctrl-C has been pressed, or SIGTERM has come. The prompt takes it back when it has ended a command.
+    /// Ctrl-C has been pressed, or it is told to end. The prompt takes it back when it has ended a command.
     pub(crate) interrupted: Arc<AtomicBool>,
-    /// SIGTERM has come: the program ends.
+    /// SIGTERM or SIGHUP has come: the program ends.
     terminated: Arc<AtomicBool>,
     /// The user wants to leave.
     pub(crate) quits: bool,
@@ -126,7 +125,7 @@ impl Session {
         let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
         let Launched { pool, running, queues, engine: cards, interrupted } = launch::launch(names, &plan)?;
         let terminated = Arc::default();
-        signal_hook::flag::register(SIGTERM, Arc::clone(&terminated)).context("catching SIGTERM")?;
+        program::set_when_terminated(&terminated)?;
         let mut monitor = Monitor::start("testpmd", telemetry)?;
         running.iter().for_each(|port| monitor.add_port(port));
         let config = options.config(&pool);
@@ -165,12 +164,12 @@ impl Session {
         self.forwarding.is_some()
     }
 
-    /// Whether what waits is to end: Ctrl-C or SIGTERM.
+    /// Whether what waits is to end: Ctrl-C, SIGTERM or SIGHUP.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed) || self.is_terminated()
     }
 
-    /// Whether the program is to end: SIGTERM.
+    /// Whether the program is to end: SIGTERM or SIGHUP.
     pub(crate) fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::Relaxed)
     }
@@ -307,7 +306,7 @@ impl Session {
     /// Waits until `done`, or for `at_most`, looking after the ports meanwhile. Returns whether it is done.
     ///
     /// # Errors
-    /// Ctrl-C, or SIGTERM.
+    /// Ctrl-C, SIGTERM or SIGHUP.
     pub(crate) fn wait(&mut self, at_most: Duration, done: impl Fn(&Session) -> bool) -> anyhow::Result<bool> {
         let start = Instant::now();
         while !done(self) {
@@ -393,12 +392,6 @@ impl Session {
         }
         Ok(())
     }
-
-    /// Where metrics are served.
-    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
-        self.monitor.metrics_address()
-    }
-
     /// Stops everything. Returns what went wrong while the program ran.
     pub(crate) fn close(mut self) -> Vec<String> {
         if self.is_forwarding()

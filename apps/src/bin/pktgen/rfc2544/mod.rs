@@ -51,9 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     measured.problems.extend(problems);
     let site = Site::here(&arguments.ports.port);
     let report = Report { site, conditions: Conditions::from(&settings), measured };
-    program::print(&if arguments.json { report.json() } else { report.text() });
+    let printed = program::print(&if arguments.json { report.json() } else { report.text() });
     if let Some(folder) = &arguments.output {
         report.write(folder)?;
     }
+    printed?;
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,5 +1,6 @@
 //! Commands that show something, as tables.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
@@ -39,10 +40,35 @@ pub(crate) fn mac(address: MacAddress) -> String {
     address.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-fn link(link: Link) -> String {
-    match link {
-        Link::Up { mbps } => format!("{mbps} Mb/s"),
-        Link::Down => "down".into(),
+/// A link's megabits a second, if it is up.
+#[derive(Serialize)]
+struct Speed(Option<u32>);
+
+impl From<Link> for Speed {
+    fn from(link: Link) -> Speed {
+        Speed(match link {
+            Link::Up { mbps } => Some(mbps),
+            Link::Down => None,
+        })
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(mbps) => write!(f, "{mbps} Mb/s"),
+            None => f.write_str("down"),
+        }
+    }
+}
+
+/// Million packets a second.
+#[derive(Serialize)]
+struct Mpps(f64);
+
+impl fmt::Display for Mpps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.0)
     }
 }
 
@@ -56,7 +82,7 @@ row! {
     PortRow {
         Right "PORT" port: usize,
         Left "STATE" state: String,
-        Left "LINK" link: String,
+        Left "LINK" link_mbps: Speed,
         Left "ADDRESS" address: String,
         Right "QUEUES" queues: usize,
         Right "RING" ring: u32,
@@ -69,7 +95,7 @@ pub(super) fn ports(session: &mut Session, arguments: &Arguments) -> anyhow::Res
     let row = |port: &mut Port| PortRow {
         port: port.number,
         state: port.lost().map_or(port.state().into(), |reason| format!("lost: {reason}")),
-        link: link(port.link()),
+        link_mbps: port.link().into(),
         address: mac(port.info.mac),
         queues: port.config.rx.len(),
         ring: port.config.rx.first().map_or(0, |queue| queue.descriptors),
@@ -251,14 +277,14 @@ row! {
         Right "RECEIVED" received: u64,
         Right "SENT" sent: u64,
         Right "DROPPED" dropped: u64,
-        Right "RX MPPS" rx_mpps: String,
-        Right "TX MPPS" tx_mpps: String,
+        Right "RX MPPS" rx_mpps: Mpps,
+        Right "TX MPPS" tx_mpps: Mpps,
     }
 }
 
 /// What streams have moved in so many seconds.
 pub(super) fn stream_table(streams: &[StreamView], seconds: f64) -> Answer {
-    let mpps = |packets: u64| format!("{:.3}", if seconds > 0.0 { packets as f64 / seconds / 1e6 } else { 0.0 });
+    let mpps = |packets: u64| Mpps(if seconds > 0.0 { packets as f64 / seconds / 1e6 } else { 0.0 });
     let row = |stream: &StreamView| {
         let (received, sent) = stream.moved();
         StreamRow {
