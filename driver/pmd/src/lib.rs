@@ -43,6 +43,8 @@ mod idle;
 mod igb;
 mod ixgbe;
 mod lock;
+#[cfg(all(test, loom))]
+mod loom;
 mod mmio;
 mod nic;
 mod phy;
@@ -50,6 +52,7 @@ mod port;
 mod queue;
 mod reasons;
 mod stats;
+mod sync;
 mod tap;
 
 pub use cards::{Card, Pmd, cards};

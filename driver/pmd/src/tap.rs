@@ -5,24 +5,22 @@
 //!            Attachment dropped ──────────► the queue drops the tap with its next burst
 //! ```
 //!
-//! The two sides share a word, [`Shared::state`], and a pointer that is swapped; nobody waits for anybody. A queue that has no tap reads the
-//! word once a burst. All else is out of the way in cold functions.
+//! The two sides share a word, [`Turns`], and a pointer that is swapped; nobody waits for anybody. A queue that has no tap reads the
+//! word once a burst. All else is out of the way in cold functions. `loom.rs` checks all of it.
 //!
-//! | state | set by | meaning |
+//! | turn | set by | meaning |
 //! |---|---|---|
-//! | `FREE` | the queue | the queue has no tap, nor is there one for it |
-//! | `ATTACHED` | outside | a tap is offered or in use |
-//! | `LEAVING` | outside | the queue is to drop its tap; a new one can be offered meanwhile |
+//! | even | outside | nobody is attached; the queue drops the tap that it has |
+//! | odd | outside | somebody is: the tap with this number is offered, in use, or about to be offered |
 //! | `CLOSED` | the queue | the queue is gone |
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crossbeam_utils::CachePadded;
-use crossbeam_utils::atomic::AtomicCell;
 use gannet_mempool::Packet;
 
+use crate::sync::{AtomicCell, AtomicU64, Ordering};
 use crate::{Error, PortInfo, Result};
 
 /// Most packets that a [`Tap`] is shown at once.
@@ -88,26 +86,26 @@ impl TapPoint {
     /// # Errors
     /// [`Error::Tapped`] if there is another one, [`Error::QueueClosed`].
     pub fn attach(&self, tap: Box<dyn Tap>) -> Result<Attachment> {
-        self.shared.claim().map_err(|state| self.refusal(state))?;
-        self.shared.offer.store(Some(Box::new(Offer(tap))));
-        self.shared.offered.store(true, Ordering::SeqCst);
+        let turn = self.shared.turns.begin().map_err(|turn| self.refusal(turn))?;
+        self.shared.offer.store(Some(Box::new(Offer { turn, tap })));
         if self.is_closed() {
-            // Since the claim: the queue may have looked for an offer before there was one.
+            // Since the turn began: the queue may have looked for an offer before there was one. If so, the swap of the offer has shown it
+            // closed here.
             drop(self.shared.offer.take());
             return Err(self.refusal(CLOSED));
         }
-        Ok(Attachment { shared: self.shared.clone() })
+        Ok(Attachment { shared: self.shared.clone(), turn })
     }
 
     /// Whether the queue is gone: nothing can be attached any more.
     pub fn is_closed(&self) -> bool {
-        self.shared.state.load(Ordering::SeqCst) == CLOSED
+        self.shared.turns.0.load(Ordering::Relaxed) == CLOSED
     }
 
-    /// Why nothing can be attached in this state.
-    fn refusal(&self, state: u8) -> Error {
+    /// Why nothing can be attached in this turn.
+    fn refusal(&self, turn: u64) -> Error {
         let (port, queue) = (self.port.name.to_string(), self.queue);
-        match state {
+        match turn {
             CLOSED => Error::QueueClosed { port, direction: self.direction, queue },
             _ => Error::Tapped { port, direction: self.direction, queue },
         }
@@ -124,14 +122,14 @@ impl fmt::Debug for TapPoint {
 /// itself.
 pub struct Attachment {
     shared: Arc<Shared>,
+    turn: u64,
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        // Not taken yet: nobody else will want it. While this attachment lasts the offer can only be its own.
+        // Not taken yet: nobody else will want it. While this turn lasts the offer can only be its own.
         drop(self.shared.offer.take());
-        // A queue that is closed stays closed.
-        let _ = self.shared.pass(ATTACHED, LEAVING);
+        self.shared.turns.end(self.turn);
     }
 }
 
@@ -141,80 +139,96 @@ impl fmt::Debug for Attachment {
     }
 }
 
-const FREE: u8 = 0;
-const ATTACHED: u8 = 1;
-const LEAVING: u8 = 2;
-const CLOSED: u8 = 3;
+const CLOSED: u64 = u64::MAX;
+
+fn is_vacant(turn: u64) -> bool {
+    turn.is_multiple_of(2)
+}
+
+/// Whose turn it is to look. No number comes twice.
+#[derive(Default)]
+pub(crate) struct Turns(CachePadded<AtomicU64>);
+
+impl Turns {
+    /// Makes the next turn the caller's and returns its number, or says which turn is in the way.
+    pub(crate) fn begin(&self) -> std::result::Result<u64, u64> {
+        // Acquire, and release in `end`: who had the turn before has withdrawn its offer by then, and cannot take this one's by mistake.
+        let next = |turn| is_vacant(turn).then(|| turn + 1);
+        self.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, next).map(|turn| turn + 1)
+    }
+
+    /// The caller's turn is over. A queue that is closed stays closed.
+    pub(crate) fn end(&self, turn: u64) {
+        let _ = self.0.compare_exchange(turn, turn + 1, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Whose turn it is.
+    fn now(&self) -> u64 {
+        // Acquire: the offers of the turns before have been withdrawn, and their taps are dropped after all that was done in those turns.
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// No turn follows.
+    fn close(&self) {
+        // Relaxed: the swap of the offer that follows orders it. A swap here too, because to loom a store could fall between the two halves
+        // of somebody's exchange.
+        self.0.swap(CLOSED, Ordering::Relaxed);
+    }
+}
 
 /// A box of its own, so that a pointer of one word can be swapped.
-struct Offer(Box<dyn Tap>);
+struct Offer {
+    /// Tells a tap that has left from one that has followed.
+    turn: u64,
+    tap: Box<dyn Tap>,
+}
 
 /// What a queue and its tap point share.
 struct Shared {
     /// Read by the queue with every burst, so on a line of its own.
-    state: CachePadded<AtomicU8>,
+    turns: Turns,
     offer: AtomicCell<Option<Box<Offer>>>,
-    /// There may be an offer. Set after it is made, cleared before it is taken, by a swap: whoever clears it sees the offer.
-    offered: AtomicBool,
-}
-
-impl Shared {
-    /// Makes the place the caller's, or says what state is in the way.
-    fn claim(&self) -> std::result::Result<(), u8> {
-        self.pass(FREE, ATTACHED).or_else(|_| self.pass(LEAVING, ATTACHED)).or_else(|state| {
-            // The queue has let go of its tap between the two.
-            if state == FREE { self.pass(FREE, ATTACHED) } else { Err(state) }
-        })
-    }
-
-    /// From one state to another, if it is in it; else the state that it is in.
-    fn pass(&self, from: u8, to: u8) -> std::result::Result<(), u8> {
-        // One order with the swaps of the offer: of a queue that closes and somebody who attaches, one sees what the other has done.
-        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).map(drop)
-    }
 }
 
 /// The queue's side.
 pub(crate) struct TapSeat {
     shared: Arc<Shared>,
     tap: Option<Box<Offer>>,
+    /// The last turn in which the queue found nobody attached. It has no tap while that lasts.
+    vacant: u64,
 }
 
 impl TapSeat {
     /// The place of a queue, and the way to it from outside.
     pub(crate) fn new(port: &PortInfo, direction: Direction, queue: usize) -> (TapSeat, TapPoint) {
         const { assert!(AtomicCell::<Option<Box<Offer>>>::is_lock_free()) };
-        let shared = Arc::new(Shared {
-            state: CachePadded::new(AtomicU8::new(FREE)),
-            offer: AtomicCell::new(None),
-            offered: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { turns: Turns::default(), offer: AtomicCell::new(None) });
         let point = TapPoint { port: port.clone(), direction, queue, shared: shared.clone() };
-        (TapSeat { shared, tap: None }, point)
+        (TapSeat { shared, tap: None, vacant: 0 }, point)
     }
 
     /// Nobody looks, nor wants to.
     #[inline(always)]
     pub(crate) fn is_free(&self) -> bool {
-        self.shared.state.load(Ordering::Relaxed) == FREE
+        // Relaxed: it is for `tap` to see more than the number.
+        self.shared.turns.0.load(Ordering::Relaxed) == self.vacant
     }
 
     /// Who looks now: does first what has been asked for from outside.
     #[cold]
     pub(crate) fn tap(&mut self) -> Option<&mut dyn Tap> {
-        if self.shared.state.load(Ordering::SeqCst) == LEAVING {
+        let turn = self.shared.turns.now();
+        if self.tap.as_ref().is_none_or(|offer| offer.turn != turn) {
             self.tap = None;
-            // Somebody may have attached meanwhile; then there is an offer at the next burst.
-            let _ = self.shared.pass(LEAVING, FREE);
-        // A load first: a swap with every burst costs as much as the rest of being watched.
-        } else if self.shared.offered.load(Ordering::Relaxed)
-            && self.shared.offered.swap(false, Ordering::SeqCst)
-            && let Some(tap) = self.shared.offer.take()
-        {
-            self.tap = Some(tap);
+            if is_vacant(turn) {
+                self.vacant = turn;
+            } else {
+                // There is none yet, or that of this turn, or of a later one that has begun meanwhile.
+                self.tap = self.shared.offer.take();
+            }
         }
         match &mut self.tap {
-            Some(offer) => Some(&mut *offer.0),
+            Some(offer) => Some(&mut *offer.tap),
             None => None,
         }
     }
@@ -222,7 +236,8 @@ impl TapSeat {
 
 impl Drop for TapSeat {
     fn drop(&mut self) {
-        self.shared.state.store(CLOSED, Ordering::SeqCst);
+        // In this order: whoever makes an offer too late to be taken here finds the queue closed.
+        self.shared.turns.close();
         drop(self.shared.offer.take());
     }
 }
