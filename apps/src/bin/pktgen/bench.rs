@@ -26,7 +26,7 @@ use crate::size::FCS;
 use crate::source::{Generated, Replayed, Rounds, Source};
 use crate::supervisor::{Samples, Supervisor};
 use crate::traffic::Template;
-use crate::trial::{Bench, Counts, End, Outcome, Progress, SETTLE, TrialPlan, histogram};
+use crate::trial::{Bench, Counts, End, Outcome, Progress, TrialPlan, histogram};
 use crate::worker::{Measured, Worker};
 
 /// A way of frames, by the numbers of its ports.
@@ -123,18 +123,18 @@ impl PortBench {
         self.interrupted.clone()
     }
 
-    /// Sends the frames of a capture.
+    /// Sends the frames of a capture, and waits so long for the last ones.
     ///
     /// # Errors
     /// A core panicked.
     pub(crate) fn replay(
         &mut self,
         recording: &Recording,
-        (rate, end): (Rate, End),
+        (rate, end, settle): (Rate, End, Duration),
         watch: &mut dyn FnMut(&Progress),
     ) -> anyhow::Result<Outcome> {
         let rounds = if end == End::Open { Rounds::Once } else { Rounds::Endless };
-        let course = Course { rate, end, window: None, settle: SETTLE, mean_wire_bytes: recording.mean_wire_bytes() };
+        let course = Course { rate, end, window: None, settle, mean_wire_bytes: recording.mean_wire_bytes() };
         self.trial(&Content::Recorded(recording, rounds), &course, watch)
     }
 

@@ -9,9 +9,6 @@ use serde::Serialize;
 use crate::rate::Rate;
 use crate::traffic::Traffic;
 
-/// Longest wait for frames that are still on their way: RFC 2544, section 23, has the tester wait two seconds.
-pub(crate) const SETTLE: Duration = Duration::from_secs(2);
-
 /// Latencies that a histogram tells apart: 1 ns to 4.29 s (a time stamp has 32 bits), to three digits.
 const LONGEST_LATENCY: u64 = u32::MAX as u64;
 const DIGITS: u8 = 3;
@@ -25,7 +22,8 @@ pub(crate) struct TrialPlan {
     pub(crate) end: End,
     /// At most so many frames are on their way at a time; `None` for no limit.
     pub(crate) window: Option<NonZeroU32>,
-    /// Longest wait for the last frames. The trial ends before if all have arrived.
+    /// How long to wait for frames that are still on their way when all have been sent (RFC 2544, section 23). The trial ends before if
+    /// all have arrived.
     pub(crate) settle: Duration,
 }
 
