@@ -13,14 +13,13 @@ use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
 use gannet_apps::values::{seconds, time};
 
-use crate::bench::Way;
 use crate::field::{Field, Vlan};
 use crate::rate::Rate;
 use crate::replay::Timing;
 use crate::rfc2544;
 use crate::size::{self, Sizes};
 use crate::traffic::{MAX_FLOWS, Traffic};
-use crate::trial::{End, TrialPlan};
+use crate::trial::{End, TrialPlan, Way};
 
 /// Sends traffic on the first port, receives it on the second (or on the same, if there is one), and measures: loss, copies, order, damage,
 /// latency, and how well the rate was kept.

@@ -13,7 +13,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::gauge::{Gauge, Orders, Stage};
 use crate::receiver::Exchange;
-use crate::trial::{Latency, Progress, histogram, per_second};
+use crate::trial::{Latency, Progress, add_to, histogram, per_second};
 
 /// How often it looks around.
 const TICK: Duration = Duration::from_millis(10);
@@ -35,58 +35,59 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) problems: Vec<String>,
 }
 
-/// The latencies so far, of all receivers.
+/// The latencies so far.
 pub(crate) struct Samples {
-    total: Histogram<u64>,
+    /// Of each way.
+    ways: Vec<Histogram<u64>>,
     exchanges: Vec<Inspector>,
 }
 
 /// The main thread's end of an [`Exchange`].
 struct Inspector {
+    way: usize,
     empty: Producer<Histogram<u64>>,
     full: Consumer<Histogram<u64>>,
 }
 
 impl Samples {
-    pub(crate) fn new() -> Samples {
-        Samples { total: histogram(), exchanges: Vec::new() }
+    /// Of so many ways.
+    pub(crate) fn new(ways: usize) -> Samples {
+        Samples { ways: vec![histogram(); ways], exchanges: Vec::new() }
     }
 
-    /// The other end, for a receiver.
-    pub(crate) fn exchange(&mut self) -> Exchange {
+    /// The other end, for the receiver of a way.
+    pub(crate) fn exchange(&mut self, way: usize) -> Exchange {
         let ((mut give, empty), (full, take)) = (RingBuffer::new(1), RingBuffer::new(1));
         // It is new, so there is room.
         let _ = give.push(histogram());
-        self.exchanges.push(Inspector { empty: give, full: take });
+        self.exchanges.push(Inspector { way, empty: give, full: take });
         Exchange { empty, full }
     }
 
     /// Adds what receivers have handed over, and asks for more.
     fn collect(&mut self) {
-        let Samples { total, exchanges } = self;
+        let Samples { ways, exchanges } = self;
         for exchange in exchanges {
             if let Ok(mut full) = exchange.full.pop() {
-                add_to(total, &full);
+                add_to(&mut ways[exchange.way], &full);
                 full.clear();
                 let _ = exchange.empty.push(full);
             }
         }
     }
 
-    /// Adds what a receiver had left in the end.
-    pub(crate) fn add(&mut self, latency: &Histogram<u64>) {
-        add_to(&mut self.total, latency);
+    /// Of all ways together.
+    fn total(&self) -> Histogram<u64> {
+        let mut total = histogram();
+        self.ways.iter().for_each(|way| add_to(&mut total, way));
+        total
     }
 
-    /// All of them, once the receivers have ended.
-    pub(crate) fn into_total(mut self) -> Histogram<u64> {
+    /// Of each way, once the receivers have ended.
+    pub(crate) fn into_ways(mut self) -> Vec<Histogram<u64>> {
         self.collect();
-        self.total
+        self.ways
     }
-}
-
-fn add_to(total: &mut Histogram<u64>, more: &Histogram<u64>) {
-    total.add(more).expect("all histograms have the same bounds");
 }
 
 /// Sums over all ways.
@@ -149,7 +150,7 @@ impl Supervisor<'_> {
             }
             if now - told >= TELL {
                 self.samples.collect();
-                tell(&progress(now - begin, (now - told).as_secs_f64(), &sums, &last, &self.samples.total));
+                tell(&progress(now - begin, (now - told).as_secs_f64(), &sums, &last, &self.samples.total()));
                 (told, last) = (now, sums);
             }
         }

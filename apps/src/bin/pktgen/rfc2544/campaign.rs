@@ -10,7 +10,7 @@ use super::search::{Search, Verdict};
 use crate::rate::{Rate, WIRE_OVERHEAD};
 use crate::size::{FCS, Sizes};
 use crate::traffic::Traffic;
-use crate::trial::{Bench, End, Outcome, TrialPlan};
+use crate::trial::{Bench, End, Figures, TrialPlan};
 
 /// Frames that teach the device where the ports are, before each trial (RFC 2544, section 23), and how fast they go.
 const LEARNING: u64 = 32;
@@ -141,14 +141,14 @@ impl Campaign<'_> {
         let mut search = Search::new(self.settings.highest_rate, self.settings.resolution);
         let mut found = Throughput { limit: Limit::HighestRate, ..Throughput::default() };
         while let Some(percent) = search.next() {
-            let (outcome, verdict) = self.repeat(percent)?;
+            let (figures, verdict) = self.repeat(percent)?;
             search.record(verdict);
             let limit = match verdict {
                 Verdict::Carried => found.limit,
                 Verdict::Lost(_) => Limit::Loss,
                 Verdict::NotOffered(_) => Limit::Offer,
             };
-            let trial = Throughput::of(&outcome, percent);
+            let trial = Throughput::of(&figures, percent);
             if !matches!(verdict, Verdict::Lost(_)) && trial.percent > found.percent {
                 found = trial;
             }
@@ -162,8 +162,8 @@ impl Campaign<'_> {
     }
 
     fn latency(&mut self, percent: f64) -> Result<Latency, Stop> {
-        let (outcome, _) = self.repeat(percent)?;
-        Ok(Latency::of(&outcome, percent))
+        let (figures, _) = self.repeat(percent)?;
+        Ok(Latency::of(&figures, percent))
     }
 
     /// From the highest load that can be offered down in tenths of it, until two trials have lost nothing.
@@ -184,13 +184,13 @@ impl Campaign<'_> {
     }
 
     /// A trial, and again while it fails narrowly and may be repeated.
-    fn repeat(&mut self, percent: f64) -> Result<(Outcome, Verdict), Stop> {
+    fn repeat(&mut self, percent: f64) -> Result<(Figures, Verdict), Stop> {
         let mut left = self.settings.retries;
         loop {
-            let outcome = self.trial(percent)?;
-            let verdict = judge(&outcome, percent, self.settings.accepted_loss);
-            if verdict == Verdict::Carried || left == 0 || !is_narrow(&outcome) {
-                return Ok((outcome, verdict));
+            let figures = self.trial(percent)?;
+            let verdict = judge(&figures, percent, self.settings.accepted_loss);
+            if verdict == Verdict::Carried || left == 0 || !is_narrow(&figures) {
+                return Ok((figures, verdict));
             }
             left -= 1;
             self.repeated += 1;
@@ -198,15 +198,15 @@ impl Campaign<'_> {
     }
 
     /// One trial, after the frames that the device learns from.
-    fn trial(&mut self, percent: f64) -> Result<Outcome, Stop> {
+    fn trial(&mut self, percent: f64) -> Result<Figures, Stop> {
         self.teach()?;
         self.trials += 1;
         let what = format!("trial {} at {percent:.3} %", self.trials);
-        let outcome = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
-        let lost = outcome.counts.lost + outcome.counts.corrupted;
-        let (size, sent, offered) = (self.size, outcome.counts.sent, percent * outcome.share_of_asked());
+        let figures = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
+        let lost = figures.counts.lost + figures.counts.corrupted;
+        let (size, sent, offered) = (self.size, figures.counts.sent, percent * figures.share_of_asked());
         self.live.event(&format!("{size} bytes, {what}: sent {sent} at {offered:.3} %, lost {lost}"));
-        Ok(outcome)
+        Ok(figures)
     }
 
     /// Sends the frames that the device learns from. A busy machine may take long for the first ones.
@@ -224,7 +224,7 @@ impl Campaign<'_> {
         )))
     }
 
-    fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Outcome, Stop> {
+    fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Figures, Stop> {
         let Settings { traffic, settle, .. } = self.settings;
         let traffic = Traffic { sizes: Sizes::Fixed(self.size), ..traffic.clone() };
         let plan = TrialPlan { traffic, rate, end, window: None, settle: *settle };
@@ -243,21 +243,21 @@ impl Campaign<'_> {
             }
         })?;
         self.problems.extend(outcome.problems.iter().map(|problem| format!("{size} bytes, {what}: {problem}")));
-        if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome) }
+        if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome.total) }
     }
 }
 
 /// Share of the frames that did not arrive as they were sent.
-pub(super) fn lost_share(outcome: &Outcome) -> f64 {
-    let counts = &outcome.counts;
+pub(super) fn lost_share(figures: &Figures) -> f64 {
+    let counts = &figures.counts;
     if counts.sent == 0 { 0.0 } else { (counts.lost + counts.corrupted) as f64 / counts.sent as f64 }
 }
 
-fn judge(outcome: &Outcome, percent: f64, accepted_loss: f64) -> Verdict {
-    let offered = percent * outcome.share_of_asked();
-    if lost_share(outcome) > accepted_loss {
+fn judge(figures: &Figures, percent: f64, accepted_loss: f64) -> Verdict {
+    let offered = percent * figures.share_of_asked();
+    if lost_share(figures) > accepted_loss {
         Verdict::Lost(offered)
-    } else if outcome.counts.sent == 0 || outcome.share_of_asked() < OFFERED {
+    } else if figures.counts.sent == 0 || figures.share_of_asked() < OFFERED {
         Verdict::NotOffered(offered)
     } else {
         Verdict::Carried
@@ -265,6 +265,6 @@ fn judge(outcome: &Outcome, percent: f64, accepted_loss: f64) -> Verdict {
 }
 
 /// Whether a failed trial may have been disturbed.
-fn is_narrow(outcome: &Outcome) -> bool {
-    lost_share(outcome) <= NARROW_LOSS && outcome.share_of_asked() >= NARROW_OFFER
+fn is_narrow(figures: &Figures) -> bool {
+    lost_share(figures) <= NARROW_LOSS && figures.share_of_asked() >= NARROW_OFFER
 }

@@ -22,7 +22,8 @@ use gannet_apps::program::{self, Live, Show};
 
 pub(crate) use arguments::Arguments;
 
-use crate::bench::{PortBench, Way};
+use crate::bench::PortBench;
+use crate::trial::Way;
 use report::{Conditions, Report};
 use site::Site;
 

@@ -9,7 +9,7 @@ use super::measured::{Limit, Measured, SizeMeasured};
 use crate::rate::{Rate, WIRE_OVERHEAD};
 use crate::size::FCS;
 use crate::traffic::Traffic;
-use crate::trial::{Bench, Counts, End, Outcome, Progress, TrialPlan, histogram};
+use crate::trial::{Bench, Counts, End, Figures, Outcome, Progress, TrialPlan, histogram};
 
 pub(super) const LINE: u64 = 10_000_000_000;
 
@@ -71,13 +71,17 @@ impl Bench for Device {
             latency: None,
         };
         watch(&progress);
-        Ok(Outcome {
+        let total = Figures {
             counts: Counts { sent, received: sent - lost, lost, ..Counts::default() },
             seconds,
             wire_bits: (sent as f64 * wire_bytes * 8.0) as u64,
             asked_pps: Some(asked),
             latency,
             lateness: histogram(),
+        };
+        Ok(Outcome {
+            total,
+            ways: Vec::new(),
             interrupted: self.interrupted_at.is_some_and(|at| self.trials > at),
             problems: Vec::new(),
         })
