@@ -15,6 +15,20 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time with its unit, as in 60s or 500ms, or in seconds. It may be 0.
+///
+/// # Errors
+/// What is needed.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1e-3),
+        (None, Some(number)) => (number, 1.0),
+        (None, None) => (text, 1.0),
+    };
+    let seconds = number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * factor).ok());
+    seconds.ok_or_else(|| "a time is a number of seconds, as in 2, 60s or 500ms".to_owned())
+}
+
 /// A MAC address: six bytes of two hexadecimal digits each, as in 02:00:00:00:00:01.
 ///
 /// # Errors
@@ -50,6 +64,16 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["", "0", "-1", "inf", "nan", "1e300", "1s"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_may_have_units() {
+        for (text, milliseconds) in [("2", 2000), ("0.5s", 500), ("250ms", 250), ("0", 0)] {
+            assert_eq!(time(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for wrong in ["", "s", "ms", "-1s", "inf", "nan", "1e300", "1m"] {
+            assert!(time(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -26,15 +26,8 @@ use crate::size::FCS;
 use crate::source::{Generated, Replayed, Rounds, Source};
 use crate::supervisor::{Samples, Supervisor};
 use crate::traffic::Template;
-use crate::trial::{Bench, Counts, End, Outcome, Progress, SETTLE, TrialPlan, histogram};
+use crate::trial::{Bench, End, Figures, Outcome, Progress, TrialPlan, Way, add_to};
 use crate::worker::{Measured, Worker};
-
-/// A way of frames, by the numbers of its ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-}
 
 /// Running ports on which trials can be made, one after the other.
 pub(crate) struct PortBench {
@@ -123,18 +116,18 @@ impl PortBench {
         self.interrupted.clone()
     }
 
-    /// Sends the frames of a capture.
+    /// Sends the frames of a capture, and waits so long for the last ones.
     ///
     /// # Errors
     /// A core panicked.
     pub(crate) fn replay(
         &mut self,
         recording: &Recording,
-        (rate, end): (Rate, End),
+        (rate, end, settle): (Rate, End, Duration),
         watch: &mut dyn FnMut(&Progress),
     ) -> anyhow::Result<Outcome> {
         let rounds = if end == End::Open { Rounds::Once } else { Rounds::Endless };
-        let course = Course { rate, end, window: None, settle: SETTLE, mean_wire_bytes: recording.mean_wire_bytes() };
+        let course = Course { rate, end, window: None, settle, mean_wire_bytes: recording.mean_wire_bytes() };
         self.trial(&Content::Recorded(recording, rounds), &course, watch)
     }
 
@@ -189,7 +182,7 @@ impl PortBench {
             "the link is down: no rate is a share of its speed"
         );
         let gauges: Vec<Arc<Gauge>> = self.ways.iter().map(|_| Arc::default()).collect();
-        let mut samples = Samples::new();
+        let mut samples = Samples::new(self.ways.len());
         let lanes = Lanes { pool: &self.pool, ways: &self.ways, cores: &self.cores, burst: self.burst };
         let workers = lanes.deal_out(&mut self.queues, content, course, (line, &gauges, &mut samples));
         let meters = self.cores.iter().map(|&core| self.monitor.add_core(core)).collect();
@@ -205,15 +198,15 @@ impl PortBench {
             problems: Vec::new(),
         };
         let measured = run(workers, meters, &self.clock, &mut supervisor, watch)?;
-        let Supervisor { samples, problems, .. } = supervisor;
-        let asked = course.rate.pps(line, course.mean_wire_bytes).map(|pps| pps * self.ways.len() as f64);
-        let asked =
-            if matches!(content, Content::Recorded(recording, _) if recording.is_scheduled()) { None } else { asked };
-        let mut outcome = sum_up(measured, samples, &gauges);
-        outcome.asked_pps = asked;
-        outcome.problems.extend(problems);
-        outcome.interrupted = self.interrupted.load(Ordering::Relaxed);
-        Ok(outcome)
+        let Supervisor { samples, mut problems, .. } = supervisor;
+        let refused: u64 = measured.iter().flat_map(|core| &core.sent).map(|(_, sent)| sent.refused).sum();
+        problems.extend((refused > 0).then(|| format!("{refused} frames were refused by the driver")));
+        let is_scheduled = matches!(content, Content::Recorded(recording, _) if recording.is_scheduled());
+        let asked = if is_scheduled { None } else { course.rate.pps(line, course.mean_wire_bytes) };
+        let figures = figures(measured, samples, &gauges, asked);
+        let interrupted = self.interrupted.load(Ordering::Relaxed);
+        let total = Figures::sum(figures.iter());
+        Ok(Outcome { total, ways: self.ways.iter().copied().zip(figures).collect(), interrupted, problems })
     }
 }
 
@@ -276,21 +269,22 @@ impl<'a> Lanes<'a> {
                 };
                 let task = Task { source, cost: course.rate.cost(line), end: course.end, window: course.window };
                 let sender = Sender::new((tx, self.pool), task, self.burst, gauges[way].clone());
-                workers[0].senders.push(sender);
+                workers[0].senders.push((way, sender));
             }
             let Some(rx) = rx.first_mut() else { continue };
-            let receiver = match (way(|way| way.to), content) {
+            let (way, receiver) = match (way(|way| way.to), content) {
                 (Some(way), Content::Generated(templates)) => {
-                    let expected = Expected::generated(&templates[way]);
-                    Receiver::new(rx, expected, self.burst, gauges[way].clone(), Some(samples.exchange()))
+                    let (expected, exchange) = (Expected::generated(&templates[way]), samples.exchange(way));
+                    (way, Receiver::new(rx, expected, self.burst, gauges[way].clone(), Some(exchange)))
                 }
                 (Some(way), Content::Recorded(..)) => {
-                    Receiver::new(rx, Expected::Anything, self.burst, gauges[way].clone(), None)
+                    (way, Receiver::new(rx, Expected::Anything, self.burst, gauges[way].clone(), None))
                 }
-                (None, _) => Receiver::new(rx, Expected::Nothing, self.burst, Arc::default(), None),
+                // Nobody sends here, so there is one way only. What comes is foreign to it.
+                (None, _) => (0, Receiver::new(rx, Expected::Nothing, self.burst, Arc::default(), None)),
             };
             if let Some(last) = workers.last_mut() {
-                last.receivers.push(receiver);
+                last.receivers.push((way, receiver));
             }
         }
         workers
@@ -326,30 +320,33 @@ fn run(
     })
 }
 
-/// The outcome of a trial, but for what was asked for and what went wrong.
-fn sum_up(measured: Vec<Measured>, mut samples: Samples, gauges: &[Arc<Gauge>]) -> Outcome {
-    let (mut counts, mut lateness, mut time, mut refused) = (Counts::default(), histogram(), 0, 0);
+/// What came of each way.
+fn figures(measured: Vec<Measured>, samples: Samples, gauges: &[Arc<Gauge>], asked_pps: Option<f64>) -> Vec<Figures> {
+    let mut ways: Vec<Figures> = samples
+        .into_ways()
+        .into_iter()
+        .zip(gauges)
+        .map(|(latency, gauge)| Figures {
+            latency,
+            wire_bits: gauge.wire_bytes.now() * 8,
+            asked_pps,
+            ..Figures::default()
+        })
+        .collect();
     for core in measured {
-        for (received, latency) in &core.received {
-            counts.add(received);
-            samples.add(latency);
+        for (way, (counts, rest)) in &core.received {
+            ways[*way].counts.add(counts);
+            // What the receiver had not handed over.
+            add_to(&mut ways[*way].latency, rest);
         }
-        for sent in &core.sent {
-            time = time.max(sent.time);
-            refused += sent.refused;
-            lateness.add(&sent.lateness).expect("the same bounds");
+        for (way, sent) in core.sent {
+            ways[way].seconds = sent.time as f64 / 1e9;
+            ways[way].lateness = sent.lateness;
         }
     }
-    counts.sent = gauges.iter().map(|gauge| gauge.sent.now()).sum();
-    counts.lost = counts.sent.saturating_sub(counts.received + counts.corrupted);
-    Outcome {
-        counts,
-        seconds: time as f64 / 1e9,
-        wire_bits: gauges.iter().map(|gauge| gauge.wire_bytes.now() * 8).sum(),
-        asked_pps: None,
-        latency: samples.into_total(),
-        lateness,
-        interrupted: false,
-        problems: (refused > 0).then(|| format!("{refused} frames were refused by the driver")).into_iter().collect(),
+    for (Figures { counts, .. }, gauge) in ways.iter_mut().zip(gauges) {
+        counts.sent = gauge.sent.now();
+        counts.lost = counts.sent.saturating_sub(counts.received + counts.corrupted);
     }
+    ways
 }

@@ -11,16 +11,15 @@ use gannet::MacAddress;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name::{self, PortName};
-use gannet_apps::values::seconds;
+use gannet_apps::values::{seconds, time};
 
-use crate::bench::Way;
 use crate::field::{Field, Vlan};
 use crate::rate::Rate;
 use crate::replay::Timing;
 use crate::rfc2544;
 use crate::size::{self, Sizes};
 use crate::traffic::{MAX_FLOWS, Traffic};
-use crate::trial::{End, SETTLE, TrialPlan};
+use crate::trial::{End, TrialPlan, Way};
 
 /// Sends traffic on the first port, receives it on the second (or on the same, if there is one), and measures: loss, copies, order, damage,
 /// latency, and how well the rate was kept.
@@ -66,7 +65,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FRAMES")]
     window: Option<NonZeroU32>,
 
-    /// Send from the second port to the first too.
+    /// How long to wait for the last frames, as in 2s or 500ms: what comes later counts as lost. When all have arrived it waits no longer.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    pub(crate) settle: Duration,
+
+    /// Send from the second port to the first too. The report has each way for itself as well.
     #[arg(long)]
     both_ways: bool,
 
@@ -226,7 +229,7 @@ impl Arguments {
         traffic.check()?;
         let usual = if self.is_demonstration() && self.window.is_none() { Rate::Packets(100e3) } else { Rate::Max };
         let rate = self.rate.unwrap_or(usual);
-        Ok(TrialPlan { traffic, rate, end: self.end(), window: self.window, settle: SETTLE })
+        Ok(TrialPlan { traffic, rate, end: self.end(), window: self.window, settle: self.settle })
     }
 
     /// How to send a capture.
@@ -261,7 +264,7 @@ mod tests {
         let plan = parse(&[]).plan().unwrap();
         assert_eq!((plan.rate, plan.end), (Rate::Packets(100e3), End::After(Duration::from_secs(5))));
         let plan = parse(&["--port", "sim:ixgbe,peer=echo"]).plan().unwrap();
-        assert_eq!((plan.rate, plan.end), (Rate::Max, End::Open));
+        assert_eq!((plan.rate, plan.end, plan.settle), (Rate::Max, End::Open, Duration::from_secs(2)));
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u
     };
     let mut outcome = match &recording {
         None => bench.run(&plan, &mut tell)?,
-        Some(recording) => bench.replay(recording, (rate, end), &mut tell)?,
+        Some(recording) => bench.replay(recording, (rate, end, arguments.settle), &mut tell)?,
     };
     // Gives the terminal back.
     drop(tell);

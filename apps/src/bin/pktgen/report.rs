@@ -5,7 +5,7 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::trial::{Counts, Outcome, Progress};
+use crate::trial::{Counts, Figures, Outcome, Progress, Way};
 
 /// Share of the asked rate that counts as reached.
 const REACHED: f64 = 0.99;
@@ -21,8 +21,25 @@ pub(crate) struct Report {
 #[derive(Serialize)]
 struct Json<'a> {
     #[serde(flatten)]
-    counts: &'a Counts,
+    total: JsonFigures,
+    ways: Vec<JsonWay>,
     skipped: u64,
+    interrupted: bool,
+    problems: &'a [String],
+}
+
+#[derive(Serialize)]
+struct JsonWay {
+    #[serde(flatten)]
+    way: Way,
+    #[serde(flatten)]
+    figures: JsonFigures,
+}
+
+#[derive(Serialize)]
+struct JsonFigures {
+    #[serde(flatten)]
+    counts: Counts,
     seconds: f64,
     pps: f64,
     bits_per_second: f64,
@@ -30,8 +47,21 @@ struct Json<'a> {
     share_of_asked: f64,
     latency_ns: Option<Quantiles>,
     lateness_ns: Option<Quantiles>,
-    interrupted: bool,
-    problems: &'a [String],
+}
+
+impl JsonFigures {
+    fn of(figures: &Figures) -> JsonFigures {
+        JsonFigures {
+            counts: figures.counts,
+            seconds: figures.seconds,
+            pps: figures.pps(),
+            bits_per_second: figures.bits_per_second(),
+            asked_pps: figures.asked_pps,
+            share_of_asked: figures.share_of_asked(),
+            latency_ns: Quantiles::of(&figures.latency),
+            lateness_ns: Quantiles::of(&figures.lateness),
+        }
+    }
 }
 
 /// A histogram in short.
@@ -81,101 +111,112 @@ impl Report {
 
     /// Whether all went as it was asked for.
     pub(crate) fn is_clean(&self) -> bool {
-        let Counts { lost, duplicated, reordered, corrupted, .. } = self.outcome.counts;
+        let Counts { lost, duplicated, reordered, corrupted, .. } = self.outcome.total.counts;
         lost + duplicated + reordered + corrupted + self.skipped == 0
-            && self.is_rate_reached()
+            && self.share_of_asked() >= REACHED
             && self.outcome.problems.is_empty()
     }
 
-    fn is_rate_reached(&self) -> bool {
-        self.outcome.share_of_asked() >= REACHED
+    /// Of the way that fell behind most: another cannot make up for it.
+    fn share_of_asked(&self) -> f64 {
+        self.outcome.ways.iter().map(|(_, figures)| figures.share_of_asked()).fold(1.0, f64::min)
     }
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let Counts { sent, received, lost, duplicated, reordered, corrupted, rewritten, foreign } = self.outcome.counts;
-        let mut text = String::new();
-        let mut row = |name: &str, count: u64, note: &str| {
-            let _ = writeln!(text, "{}", format!("{name:<12}{count:>14}   {note}").trim_end());
-        };
-        row("sent", sent, &self.rate());
-        row("received", received, "");
-        row(
-            "lost",
-            lost,
-            &if sent > 0 { format!("{:.4} %", lost as f64 * 100.0 / sent as f64) } else { String::new() },
-        );
-        row("duplicated", duplicated, "");
-        row("reordered", reordered, "");
-        row("corrupted", corrupted, "");
-        for (name, count, note) in [
-            ("rewritten", rewritten, "arrived with another Ethernet header"),
-            ("foreign", foreign, "frames of others"),
-            (
-                "skipped",
-                self.skipped,
-                "frames of the capture that are empty, or longer than the port (--mtu) or a buffer (--buffer-size) takes",
-            ),
-        ] {
-            if count > 0 {
-                row(name, count, note);
+        let Outcome { total, ways, interrupted, problems } = &self.outcome;
+        let mut rows = fates(total);
+        if *interrupted {
+            rows[0].2 += "   interrupted";
+        }
+        if self.skipped > 0 {
+            let note = "frames of the capture that are empty, or longer than the port (--mtu) or a buffer (--buffer-size) takes";
+            rows.push(("skipped", self.skipped, note.to_owned()));
+        }
+        let mut text = section(&rows, total);
+        if ways.len() > 1 {
+            for (Way { from, to }, figures) in ways {
+                let _ = write!(text, "\nway {from} -> {to}\n{}", section(&fates(figures), figures));
             }
         }
-        let latency = Quantiles::of(&self.outcome.latency).map(|quantiles| quantiles.row("latency"));
-        let lateness = Quantiles::of(&self.outcome.lateness).map(|quantiles| quantiles.row("pacing"));
-        if latency.is_some() || lateness.is_some() {
-            let columns = ["min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
-            let columns: String = columns.iter().map(|column| format!("{column:>11}")).collect();
-            text = format!("{text}\n{:<12}{columns}\n", "MICROSECONDS")
-                + &(latency.unwrap_or_default() + &lateness.unwrap_or_default());
-        }
-        if !self.is_rate_reached() {
+        let share = self.share_of_asked();
+        if share < REACHED {
             let _ = writeln!(
                 text,
                 "problem     {:.1} % of the rate was reached: a lower --rate, larger frames or a core of its own help",
-                self.outcome.share_of_asked() * 100.0
+                share * 100.0
             );
         }
-        for problem in &self.outcome.problems {
+        for problem in problems {
             let _ = writeln!(text, "problem     {problem}");
-        }
-        text
-    }
-
-    fn rate(&self) -> String {
-        let Outcome { seconds, asked_pps, .. } = self.outcome;
-        let mut text = format!(
-            "{}   {} on the wire   in {seconds:.2} s",
-            unit(self.outcome.pps(), "pps"),
-            unit(self.outcome.bits_per_second(), "b/s"),
-        );
-        if let Some(asked) = asked_pps {
-            let _ = write!(text, "   asked for {}", unit(asked, "pps"));
-        }
-        if self.outcome.interrupted {
-            text += "   interrupted";
         }
         text
     }
 
     /// For programs: one object.
     pub(crate) fn json(&self) -> String {
-        let Outcome { counts, seconds, asked_pps, interrupted, problems, .. } = &self.outcome;
+        let Outcome { total, ways, interrupted, problems } = &self.outcome;
         let json = Json {
-            counts,
+            total: JsonFigures::of(total),
+            ways: ways.iter().map(|(way, figures)| JsonWay { way: *way, figures: JsonFigures::of(figures) }).collect(),
             skipped: self.skipped,
-            seconds: *seconds,
-            pps: self.outcome.pps(),
-            bits_per_second: self.outcome.bits_per_second(),
-            asked_pps: *asked_pps,
-            share_of_asked: self.outcome.share_of_asked(),
-            latency_ns: Quantiles::of(&self.outcome.latency),
-            lateness_ns: Quantiles::of(&self.outcome.lateness),
             interrupted: *interrupted,
             problems,
         };
         serde_json::to_string_pretty(&json).expect("numbers and texts are JSON") + "\n"
     }
+}
+
+/// A count with its name and what there is to say of it.
+type Row = (&'static str, u64, String);
+
+/// Frames by their fate.
+fn fates(figures: &Figures) -> Vec<Row> {
+    let Counts { sent, received, lost, duplicated, reordered, corrupted, rewritten, foreign } = figures.counts;
+    let share = if sent > 0 { format!("{:.4} %", lost as f64 * 100.0 / sent as f64) } else { String::new() };
+    let mut rows = vec![("sent", sent, rate(figures)), ("received", received, String::new()), ("lost", lost, share)];
+    rows.extend(
+        [("duplicated", duplicated), ("reordered", reordered), ("corrupted", corrupted)]
+            .map(|(name, count)| (name, count, String::new())),
+    );
+    for (name, count, note) in
+        [("rewritten", rewritten, "arrived with another Ethernet header"), ("foreign", foreign, "frames of others")]
+    {
+        if count > 0 {
+            rows.push((name, count, note.to_owned()));
+        }
+    }
+    rows
+}
+
+fn rate(figures: &Figures) -> String {
+    let mut text = format!(
+        "{}   {} on the wire   in {:.2} s",
+        unit(figures.pps(), "pps"),
+        unit(figures.bits_per_second(), "b/s"),
+        figures.seconds
+    );
+    if let Some(asked) = figures.asked_pps {
+        let _ = write!(text, "   asked for {}", unit(asked, "pps"));
+    }
+    text
+}
+
+/// These rows, and the times as far as there are some.
+fn section(rows: &[Row], figures: &Figures) -> String {
+    let mut text = String::new();
+    for (name, count, note) in rows {
+        let _ = writeln!(text, "{}", format!("{name:<12}{count:>14}   {note}").trim_end());
+    }
+    let times = [("latency", &figures.latency), ("pacing", &figures.lateness)];
+    let times =
+        times.map(|(name, of)| Quantiles::of(of).map_or_else(String::new, |quantiles| quantiles.row(name))).concat();
+    if !times.is_empty() {
+        let columns = ["min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+        let columns: String = columns.iter().map(|column| format!("{column:>11}")).collect();
+        let _ = write!(text, "\n{:<12}{columns}\n{times}", "MICROSECONDS");
+    }
+    text
 }
 
 /// A line of progress.
@@ -219,40 +260,83 @@ mod tests {
     use super::*;
     use crate::trial::histogram;
 
-    fn outcome() -> Outcome {
-        let (mut latency, lateness) = (histogram(), histogram());
+    const THERE: Way = Way { from: 0, to: 1 };
+    const BACK: Way = Way { from: 1, to: 0 };
+
+    fn figures() -> Figures {
+        let mut latency = histogram();
         latency.record_n(1500, 10).unwrap();
-        Outcome {
+        Figures {
             counts: Counts { sent: 10, received: 10, ..Counts::default() },
             seconds: 2.0,
             wire_bits: 6720,
             asked_pps: Some(5.0),
             latency,
-            lateness,
-            interrupted: false,
-            problems: Vec::new(),
+            ..Figures::default()
         }
+    }
+
+    /// Of these ways.
+    fn outcome(ways: Vec<(Way, Figures)>) -> Outcome {
+        let total = Figures::sum(ways.iter().map(|(_, figures)| figures));
+        Outcome { total, ways, interrupted: false, problems: Vec::new() }
+    }
+
+    fn report(figures: Figures) -> Report {
+        Report::new(outcome(vec![(THERE, figures)]), 0)
     }
 
     #[test]
     fn a_clean_run_is_told_in_few_words() {
-        let report = Report::new(outcome(), 0);
+        let report = report(figures());
         assert!(report.is_clean());
         let text = report.text();
         for part in ["5.000 pps   3.360 kb/s on the wire   in 2.00 s   asked for 5.000 pps", "0.0000 %", "1.50"] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        for part in ["foreign", "rewritten", "skipped", "problem", "pacing"] {
+        for part in ["foreign", "rewritten", "skipped", "problem", "pacing", "way"] {
             assert!(!text.contains(part), "{part}: {text}");
         }
         let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&json["sent"], &json["pps"], &json["lateness_ns"]), (&10.into(), &5.0.into(), &().into()));
         assert_eq!(json["latency_ns"]["min"], 1500);
+        assert_eq!((&json["ways"][0]["to"], &json["ways"][0]["received"]), (&1.into(), &10.into()));
+    }
+
+    #[test]
+    fn each_way_is_told_for_itself() {
+        let mut bad = figures();
+        bad.counts = Counts { sent: 10, received: 7, lost: 3, ..Counts::default() };
+        bad.latency.record(9_000_000).unwrap();
+        let report = Report::new(outcome(vec![(THERE, figures()), (BACK, bad)]), 0);
+        let text = report.text();
+        let parts: Vec<&str> = text.split("way ").collect();
+        for (part, beginning, told) in [
+            (parts[0], "sent                    20   10.000 pps   6.720 kb/s", ["15.0000 %", "9003.01"]),
+            (parts[1], "0 -> 1\nsent                    10   5.000 pps", ["0.0000 %", "1.50"]),
+            (parts[2], "1 -> 0\nsent                    10   5.000 pps", ["30.0000 %", "9003.01"]),
+        ] {
+            assert!(part.starts_with(beginning) && told.iter().all(|told| part.contains(told)), "{told:?}: {text}");
+        }
+        assert!(!parts[1].contains("9003.01"), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!((&json["lost"], &json["asked_pps"]), (&3.into(), &10.0.into()));
+        let lost =
+            |way: usize| (&json["ways"][way]["from"], &json["ways"][way]["lost"], &json["ways"][way]["asked_pps"]);
+        assert_eq!(lost(0), (&0.into(), &0.into(), &5.0.into()));
+        assert_eq!(lost(1), (&1.into(), &3.into(), &5.0.into()));
+    }
+
+    #[test]
+    fn a_way_that_fell_behind_is_not_made_up_for_by_the_other() {
+        let slow = Figures { asked_pps: Some(5.08), ..figures() };
+        let report = Report::new(outcome(vec![(THERE, figures()), (BACK, slow)]), 0);
+        assert!(!report.is_clean() && report.text().contains("98.4 % of the rate"), "{}", report.text());
     }
 
     #[test]
     fn whatever_went_wrong_is_not_clean_and_told() {
-        let counts = outcome().counts;
+        let counts = figures().counts;
         for (counts, skipped, asked_pps, problem, part) in [
             (Counts { lost: 1, ..counts }, 0, None, None, "10.0000 %"),
             (Counts { duplicated: 3, ..counts }, 0, None, None, "3"),
@@ -262,7 +346,8 @@ mod tests {
             (counts, 0, Some(6.0), None, "83.3 % of the rate"),
             (counts, 0, None, Some("the link went down".to_owned()), "the link went down"),
         ] {
-            let outcome = Outcome { counts, asked_pps, problems: problem.into_iter().collect(), ..outcome() };
+            let figures = Figures { counts, asked_pps, ..figures() };
+            let outcome = Outcome { problems: problem.into_iter().collect(), ..outcome(vec![(THERE, figures)]) };
             let report = Report::new(outcome, skipped);
             assert!(!report.is_clean() && report.text().contains(part), "{part}: {}", report.text());
         }
@@ -270,16 +355,14 @@ mod tests {
 
     #[test]
     fn what_others_do_is_no_fault() {
-        let counts = Counts { foreign: 5, rewritten: 10, ..outcome().counts };
-        let report = Report::new(Outcome { counts, ..outcome() }, 0);
+        let counts = Counts { foreign: 5, rewritten: 10, ..figures().counts };
+        let report = report(Figures { counts, ..figures() });
         assert!(report.is_clean() && report.text().contains("rewritten"), "{}", report.text());
     }
 
     #[test]
     fn nothing_sent_is_told_without_a_division_by_zero() {
-        let outcome =
-            Outcome { counts: Counts::default(), seconds: 0.0, latency: histogram(), asked_pps: None, ..outcome() };
-        let text = Report::new(outcome, 0).text();
+        let text = report(Figures::default()).text();
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
 }

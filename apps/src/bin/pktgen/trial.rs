@@ -9,9 +9,6 @@ use serde::Serialize;
 use crate::rate::Rate;
 use crate::traffic::Traffic;
 
-/// Longest wait for frames that are still on their way: RFC 2544, section 23, has the tester wait two seconds.
-pub(crate) const SETTLE: Duration = Duration::from_secs(2);
-
 /// Latencies that a histogram tells apart: 1 ns to 4.29 s (a time stamp has 32 bits), to three digits.
 const LONGEST_LATENCY: u64 = u32::MAX as u64;
 const DIGITS: u8 = 3;
@@ -25,7 +22,8 @@ pub(crate) struct TrialPlan {
     pub(crate) end: End,
     /// At most so many frames are on their way at a time; `None` for no limit.
     pub(crate) window: Option<NonZeroU32>,
-    /// Longest wait for the last frames. The trial ends before if all have arrived.
+    /// How long to wait for frames that are still on their way when all have been sent (RFC 2544, section 23). The trial ends before if
+    /// all have arrived.
     pub(crate) settle: Duration,
 }
 
@@ -40,24 +38,40 @@ pub(crate) enum End {
     Open,
 }
 
-/// What came of a trial. Both ways together, if frames were sent both ways.
+/// What came of a trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
+    /// Of all ways together.
+    pub(crate) total: Figures,
+    /// Of each way.
+    pub(crate) ways: Vec<(Way, Figures)>,
+    /// It was interrupted before its end.
+    pub(crate) interrupted: bool,
+    /// What else went wrong.
+    pub(crate) problems: Vec<String>,
+}
+
+/// A way of frames, by the numbers of its ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Way {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+}
+
+/// What came of the frames of one way, or of several.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures {
     pub(crate) counts: Counts,
     /// Time of sending, in seconds.
     pub(crate) seconds: f64,
     /// Bits of all frames sent, as they are on the wire (preamble, FCS and gap included).
     pub(crate) wire_bits: u64,
-    /// Frames a second that were asked for, of all sending ports together; `None` for as many as possible.
+    /// Frames a second that were asked for; `None` for as many as possible.
     pub(crate) asked_pps: Option<f64>,
     /// From just before a frame was handed to the card to when it was received, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
     /// How much later than planned frames left, in nanoseconds. Empty if as many as possible were asked for.
     pub(crate) lateness: Histogram<u64>,
-    /// It was interrupted before its end.
-    pub(crate) interrupted: bool,
-    /// What else went wrong.
-    pub(crate) problems: Vec<String>,
 }
 
 /// Frames by their fate.
@@ -82,7 +96,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds those of another port.
+    /// Adds those of other frames.
     pub(crate) fn add(&mut self, other: &Counts) {
         self.sent += other.sent;
         self.received += other.received;
@@ -95,7 +109,29 @@ impl Counts {
     }
 }
 
-impl Outcome {
+impl Default for Figures {
+    /// Nothing was sent, as fast as possible.
+    fn default() -> Figures {
+        let (latency, lateness) = (histogram(), histogram());
+        Figures { counts: Counts::default(), seconds: 0.0, wire_bits: 0, asked_pps: None, latency, lateness }
+    }
+}
+
+impl Figures {
+    /// Of several ways that were measured at the same time.
+    pub(crate) fn sum<'a>(ways: impl Iterator<Item = &'a Figures>) -> Figures {
+        let mut sum = Figures::default();
+        for way in ways {
+            sum.counts.add(&way.counts);
+            sum.seconds = sum.seconds.max(way.seconds);
+            sum.wire_bits += way.wire_bits;
+            sum.asked_pps = way.asked_pps.map(|asked| asked + sum.asked_pps.unwrap_or(0.0));
+            add_to(&mut sum.latency, &way.latency);
+            add_to(&mut sum.lateness, &way.lateness);
+        }
+        sum
+    }
+
     /// Frames a second that were sent.
     pub(crate) fn pps(&self) -> f64 {
         per_second(self.counts.sent as f64, self.seconds)
@@ -166,6 +202,11 @@ pub(crate) trait Bench {
 /// An empty histogram of latencies. It never grows: longer ones count as the longest.
 pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LONGEST_LATENCY, DIGITS).expect("bounds that make sense")
+}
+
+/// Adds to one histogram what another one has.
+pub(crate) fn add_to(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
+    sum.add(more).expect("all histograms have the same bounds");
 }
 
 /// A rate; 0 if no time has passed.

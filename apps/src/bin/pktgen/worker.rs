@@ -17,15 +17,16 @@ const IDLE_ROUNDS: u32 = 1024;
 #[derive(Default)]
 pub(crate) struct Worker<'a> {
     pub(crate) core: usize,
-    pub(crate) senders: Vec<Sender<'a>>,
-    pub(crate) receivers: Vec<Receiver<'a>>,
+    /// Each with the number of its way.
+    pub(crate) senders: Vec<(usize, Sender<'a>)>,
+    pub(crate) receivers: Vec<(usize, Receiver<'a>)>,
 }
 
-/// What a core has measured.
+/// What a core has measured, each with the number of its way.
 #[derive(Default)]
 pub(crate) struct Measured {
-    pub(crate) sent: Vec<Sent>,
-    pub(crate) received: Vec<(Counts, Histogram<u64>)>,
+    pub(crate) sent: Vec<(usize, Sent)>,
+    pub(crate) received: Vec<(usize, (Counts, Histogram<u64>))>,
 }
 
 impl Worker<'_> {
@@ -35,7 +36,7 @@ impl Worker<'_> {
             tracing::warn!("{why:#}");
         }
         let start = clock.now();
-        self.senders.iter_mut().for_each(|sender| sender.start(start));
+        self.senders.iter_mut().for_each(|(_, sender)| sender.start(start));
         let mut idle = 0;
         loop {
             let stage = orders.stage();
@@ -59,15 +60,15 @@ impl Worker<'_> {
     /// One turn for each. Returns how many frames have moved.
     #[inline]
     pub(crate) fn round(&mut self, clock: &Clock, stage: Stage) -> usize {
-        let received: usize = self.receivers.iter_mut().map(|receiver| receiver.turn(clock)).sum();
-        let sent: usize = self.senders.iter_mut().map(|sender| sender.turn(clock, stage)).sum();
+        let received: usize = self.receivers.iter_mut().map(|(_, receiver)| receiver.turn(clock)).sum();
+        let sent: usize = self.senders.iter_mut().map(|(_, sender)| sender.turn(clock, stage)).sum();
         received + sent
     }
 
     pub(crate) fn into_result(self) -> Measured {
         Measured {
-            sent: self.senders.into_iter().map(Sender::into_result).collect(),
-            received: self.receivers.into_iter().map(Receiver::into_result).collect(),
+            sent: self.senders.into_iter().map(|(way, sender)| (way, sender.into_result())).collect(),
+            received: self.receivers.into_iter().map(|(way, receiver)| (way, receiver.into_result())).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use gannet_apps::launch::PortOptions;
 use gannet_apps::monitor::MonitorOptions;
 use gannet_apps::port_name;
+use gannet_apps::values::time;
 
 use super::campaign::{Settings, Test};
 use crate::cli::TrafficOptions;
@@ -40,7 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     trial: Duration,
 
-    /// Longest wait for the last frames after each trial.
+    /// How long to wait for the last frames of each trial, as in 2s or 500ms: what comes later counts as lost. The RFC has 2 s. When
+    /// all have arrived it waits no longer.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
     settle: Duration,
 
@@ -68,6 +70,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     pub(super) output: Option<PathBuf>,
 
+    /// Show on the whole terminal how it goes. q ends.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) screen: bool,
+
     /// Print the report as one JSON object, and no progress.
     #[arg(long)]
     pub(super) json: bool,
@@ -81,6 +87,12 @@ Examples:
       a program with software ports at the other ends, on a machine that does other things too";
 
 impl Arguments {
+    /// What is measured, in a line.
+    pub(super) fn title(&self) -> String {
+        let names: Vec<String> = self.ports.port.iter().map(ToString::to_string).collect();
+        format!("pktgen rfc2544 {}", names.join(" > "))
+    }
+
     /// What to measure.
     ///
     /// # Errors
@@ -117,17 +129,6 @@ fn size(text: &str) -> Result<u16, String> {
         Ok(size) if (SHORTEST..=LONGEST).contains(&size) => Ok(size),
         _ => Err(format!("frames have {SHORTEST} to {LONGEST} bytes, FCS included")),
     }
-}
-
-/// A time in seconds, or with its unit.
-fn time(text: &str) -> Result<Duration, String> {
-    let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => (number, 1e-3),
-        (None, Some(number)) => (number, 1.0),
-        (None, None) => (text, 1.0),
-    };
-    let seconds = number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * factor).ok());
-    seconds.ok_or_else(|| "a time is a number of seconds, as in 2, 60s or 500ms".to_owned())
 }
 
 /// A share, given in per cent.

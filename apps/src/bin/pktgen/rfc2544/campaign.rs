@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use gannet_apps::program::{self, Live};
+use gannet_apps::program;
 
 use super::measured::{FrameLoss, Latency, Limit, Measured, SizeMeasured, Throughput};
+use super::observer::Observer;
 use super::search::{Search, Verdict};
 use crate::rate::{Rate, WIRE_OVERHEAD};
 use crate::size::{FCS, Sizes};
 use crate::traffic::Traffic;
-use crate::trial::{Bench, End, Outcome, TrialPlan};
+use crate::trial::{Bench, End, Figures, TrialPlan};
 
 /// Frames that teach the device where the ports are, before each trial (RFC 2544, section 23), and how fast they go.
 const LEARNING: u64 = 32;
@@ -26,9 +27,6 @@ const OFFERED: f64 = 0.99;
 /// the rate that was offered.
 const NARROW_LOSS: f64 = 0.01;
 const NARROW_OFFER: f64 = 0.9;
-
-/// How often a trial tells how it goes. Short ones only tell their end.
-const TELL: Duration = Duration::from_secs(1);
 
 /// Steps of the load for the frame loss rate: tenths (RFC 2544, section 26.3).
 const LOAD_STEPS: u32 = 10;
@@ -82,10 +80,10 @@ impl From<anyhow::Error> for Stop {
 ///
 /// # Errors
 /// It fails with the first size: the traffic does not fit the ports, a port is gone, or nothing comes back at all.
-pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, live: &mut Live) -> anyhow::Result<Measured> {
+pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, observer: &mut dyn Observer) -> anyhow::Result<Measured> {
     let mut measured = Measured { line_bits: bench.line_rate_bits(), ..Measured::default() };
     for &size in &settings.sizes {
-        let mut campaign = Campaign { settings, bench, live, size, trials: 0, repeated: 0, problems: Vec::new() };
+        let mut campaign = Campaign { settings, bench, observer, size, trials: 0, repeated: 0, problems: Vec::new() };
         let result = campaign.run();
         measured.problems.append(&mut campaign.problems);
         match result {
@@ -111,7 +109,7 @@ pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, live: &mut Live) -
 struct Campaign<'a> {
     settings: &'a Settings,
     bench: &'a mut dyn Bench,
-    live: &'a mut Live,
+    observer: &'a mut dyn Observer,
     size: u16,
     trials: u32,
     repeated: u32,
@@ -141,20 +139,20 @@ impl Campaign<'_> {
         let mut search = Search::new(self.settings.highest_rate, self.settings.resolution);
         let mut found = Throughput { limit: Limit::HighestRate, ..Throughput::default() };
         while let Some(percent) = search.next() {
-            let (outcome, verdict) = self.repeat(percent)?;
+            let (figures, verdict) = self.repeat(percent)?;
             search.record(verdict);
             let limit = match verdict {
                 Verdict::Carried => found.limit,
                 Verdict::Lost(_) => Limit::Loss,
                 Verdict::NotOffered(_) => Limit::Offer,
             };
-            let trial = Throughput::of(&outcome, percent);
+            let trial = Throughput::of(&figures, percent);
             if !matches!(verdict, Verdict::Lost(_)) && trial.percent > found.percent {
                 found = trial;
             }
             found.limit = limit;
         }
-        self.live.event(&format!(
+        self.observer.found(&format!(
             "{} bytes: throughput {:.0} frames/s, {:.3} % of the link, after {} trials",
             self.size, found.pps, found.percent, self.trials
         ));
@@ -162,8 +160,8 @@ impl Campaign<'_> {
     }
 
     fn latency(&mut self, percent: f64) -> Result<Latency, Stop> {
-        let (outcome, _) = self.repeat(percent)?;
-        Ok(Latency::of(&outcome, percent))
+        let (figures, _) = self.repeat(percent)?;
+        Ok(Latency::of(&figures, percent))
     }
 
     /// From the highest load that can be offered down in tenths of it, until two trials have lost nothing.
@@ -184,13 +182,13 @@ impl Campaign<'_> {
     }
 
     /// A trial, and again while it fails narrowly and may be repeated.
-    fn repeat(&mut self, percent: f64) -> Result<(Outcome, Verdict), Stop> {
+    fn repeat(&mut self, percent: f64) -> Result<(Figures, Verdict), Stop> {
         let mut left = self.settings.retries;
         loop {
-            let outcome = self.trial(percent)?;
-            let verdict = judge(&outcome, percent, self.settings.accepted_loss);
-            if verdict == Verdict::Carried || left == 0 || !is_narrow(&outcome) {
-                return Ok((outcome, verdict));
+            let figures = self.trial(percent)?;
+            let verdict = judge(&figures, percent, self.settings.accepted_loss);
+            if verdict == Verdict::Carried || left == 0 || !is_narrow(&figures) {
+                return Ok((figures, verdict));
             }
             left -= 1;
             self.repeated += 1;
@@ -198,22 +196,23 @@ impl Campaign<'_> {
     }
 
     /// One trial, after the frames that the device learns from.
-    fn trial(&mut self, percent: f64) -> Result<Outcome, Stop> {
+    fn trial(&mut self, percent: f64) -> Result<Figures, Stop> {
         self.teach()?;
         self.trials += 1;
-        let what = format!("trial {} at {percent:.3} %", self.trials);
-        let outcome = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
-        let lost = outcome.counts.lost + outcome.counts.corrupted;
-        let (size, sent, offered) = (self.size, outcome.counts.sent, percent * outcome.share_of_asked());
-        self.live.event(&format!("{size} bytes, {what}: sent {sent} at {offered:.3} %, lost {lost}"));
-        Ok(outcome)
+        let trial = format!("{} bytes, trial {} at {percent:.3} %", self.size, self.trials);
+        let figures = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &trial)?;
+        let lost = figures.counts.lost + figures.counts.corrupted;
+        let (sent, offered) = (figures.counts.sent, percent * figures.share_of_asked());
+        self.observer.ended(&format!("{trial}: sent {sent} at {offered:.3} %, lost {lost}"));
+        Ok(figures)
     }
 
     /// Sends the frames that the device learns from. A busy machine may take long for the first ones.
     fn teach(&mut self) -> Result<(), Stop> {
+        let lesson = format!("{} bytes, learning", self.size);
         let mut sent = 0;
         for _ in 0..LESSONS {
-            let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), "learning")?;
+            let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), &lesson)?;
             if learnt.counts.received > 0 {
                 return Ok(());
             }
@@ -224,40 +223,29 @@ impl Campaign<'_> {
         )))
     }
 
-    fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Outcome, Stop> {
+    /// Sends frames, for a trial of this name.
+    fn offer(&mut self, rate: Rate, end: End, trial: &str) -> Result<Figures, Stop> {
+        self.observer.begins(trial);
         let Settings { traffic, settle, .. } = self.settings;
         let traffic = Traffic { sizes: Sizes::Fixed(self.size), ..traffic.clone() };
         let plan = TrialPlan { traffic, rate, end, window: None, settle: *settle };
-        let (live, size) = (&mut *self.live, self.size);
-        let mut told = Duration::ZERO;
-        let outcome = self.bench.run(&plan, &mut |progress| {
-            if progress.elapsed - told >= TELL {
-                told = progress.elapsed;
-                live.line(&format!(
-                    "{size} bytes, {what}: {:.1} s, {:.0} frames/s sent, {:.0} received, {} missing",
-                    progress.elapsed.as_secs_f64(),
-                    progress.sent_pps,
-                    progress.received_pps,
-                    progress.missing
-                ));
-            }
-        })?;
-        self.problems.extend(outcome.problems.iter().map(|problem| format!("{size} bytes, {what}: {problem}")));
-        if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome) }
+        let outcome = self.bench.run(&plan, &mut |progress| self.observer.goes_on(progress))?;
+        self.problems.extend(outcome.problems.iter().map(|problem| format!("{trial}: {problem}")));
+        if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome.total) }
     }
 }
 
 /// Share of the frames that did not arrive as they were sent.
-pub(super) fn lost_share(outcome: &Outcome) -> f64 {
-    let counts = &outcome.counts;
+pub(super) fn lost_share(figures: &Figures) -> f64 {
+    let counts = &figures.counts;
     if counts.sent == 0 { 0.0 } else { (counts.lost + counts.corrupted) as f64 / counts.sent as f64 }
 }
 
-fn judge(outcome: &Outcome, percent: f64, accepted_loss: f64) -> Verdict {
-    let offered = percent * outcome.share_of_asked();
-    if lost_share(outcome) > accepted_loss {
+fn judge(figures: &Figures, percent: f64, accepted_loss: f64) -> Verdict {
+    let offered = percent * figures.share_of_asked();
+    if lost_share(figures) > accepted_loss {
         Verdict::Lost(offered)
-    } else if outcome.counts.sent == 0 || outcome.share_of_asked() < OFFERED {
+    } else if figures.counts.sent == 0 || figures.share_of_asked() < OFFERED {
         Verdict::NotOffered(offered)
     } else {
         Verdict::Carried
@@ -265,6 +253,6 @@ fn judge(outcome: &Outcome, percent: f64, accepted_loss: f64) -> Verdict {
 }
 
 /// Whether a failed trial may have been disturbed.
-fn is_narrow(outcome: &Outcome) -> bool {
-    lost_share(outcome) <= NARROW_LOSS && outcome.share_of_asked() >= NARROW_OFFER
+fn is_narrow(figures: &Figures) -> bool {
+    lost_share(figures) <= NARROW_LOSS && figures.share_of_asked() >= NARROW_OFFER
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::campaign::lost_share;
-use crate::trial::Outcome;
+use crate::trial::Figures;
 
 /// Everything.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -100,13 +100,13 @@ impl Limit {
 
 impl Throughput {
     /// What was sent in a trial at `percent` of the link's speed.
-    pub(super) fn of(outcome: &Outcome, percent: f64) -> Throughput {
+    pub(super) fn of(figures: &Figures, percent: f64) -> Throughput {
         Throughput {
-            pps: outcome.pps(),
-            bits_per_second: outcome.bits_per_second(),
-            percent: percent * outcome.share_of_asked(),
-            sent: outcome.counts.sent,
-            lost: outcome.counts.lost + outcome.counts.corrupted,
+            pps: figures.pps(),
+            bits_per_second: figures.bits_per_second(),
+            percent: percent * figures.share_of_asked(),
+            sent: figures.counts.sent,
+            lost: figures.counts.lost + figures.counts.corrupted,
             limit: Limit::default(),
         }
     }
@@ -114,13 +114,13 @@ impl Throughput {
 
 impl Latency {
     /// The latencies of a trial at `percent` of the link's speed.
-    pub(super) fn of(outcome: &Outcome, percent: f64) -> Latency {
-        let histogram = &outcome.latency;
+    pub(super) fn of(figures: &Figures, percent: f64) -> Latency {
+        let histogram = &figures.latency;
         let at = |quantile| histogram.value_at_quantile(quantile);
         Latency {
-            percent: percent * outcome.share_of_asked(),
+            percent: percent * figures.share_of_asked(),
             frames: histogram.len(),
-            lost: outcome.counts.lost + outcome.counts.corrupted,
+            lost: figures.counts.lost + figures.counts.corrupted,
             min_ns: histogram.min(),
             mean_ns: histogram.mean(),
             p50_ns: at(0.5),
@@ -134,13 +134,13 @@ impl Latency {
 
 impl FrameLoss {
     /// What a trial at `percent` of the link's speed lost.
-    pub(super) fn of(outcome: &Outcome, percent: f64) -> FrameLoss {
+    pub(super) fn of(figures: &Figures, percent: f64) -> FrameLoss {
         FrameLoss {
-            percent: percent * outcome.share_of_asked(),
-            pps: outcome.pps(),
-            sent: outcome.counts.sent,
-            lost: outcome.counts.lost + outcome.counts.corrupted,
-            lost_share: lost_share(outcome),
+            percent: percent * figures.share_of_asked(),
+            pps: figures.pps(),
+            sent: figures.counts.sent,
+            lost: figures.counts.lost + figures.counts.corrupted,
+            lost_share: lost_share(figures),
         }
     }
 }

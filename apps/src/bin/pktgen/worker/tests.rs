@@ -75,10 +75,10 @@ impl Rig {
         let task = Task { source, cost: rate.cost(10_000_000_000), end, window };
         let mut worker = Worker {
             core: 0,
-            senders: vec![Sender::new((&mut from.tx[0], &self.pool), task, 32, gauge.clone())],
-            receivers: vec![Receiver::new(&mut to.rx[0], Expected::generated(template), 32, gauge.clone(), None)],
+            senders: vec![(0, Sender::new((&mut from.tx[0], &self.pool), task, 32, gauge.clone()))],
+            receivers: vec![(0, Receiver::new(&mut to.rx[0], Expected::generated(template), 32, gauge.clone(), None))],
         };
-        worker.senders[0].start(self.clock.now());
+        worker.senders[0].1.start(self.clock.now());
         // Longer than the cable holds a frame back, and than a window waits for a lost one.
         const QUIET_ROUNDS: u32 = 250_000;
         let mut quiet = 0;
@@ -89,7 +89,7 @@ impl Rig {
             self.clock.advance(STEP);
         }
         let mut measured = worker.into_result();
-        let (sent, (counts, latency)) = (measured.sent.remove(0), measured.received.remove(0));
+        let ((_, sent), (_, (counts, latency))) = (measured.sent.remove(0), measured.received.remove(0));
         Outcome {
             sent: gauge.sent.now(),
             wire_bytes: gauge.wire_bytes.now(),
@@ -204,8 +204,8 @@ fn frames_of_another_trial_are_foreign() {
         Task { source: Source::Generated(Generated::new(&first)), cost: None, end: End::Frames(10), window: None };
     let mut worker = Worker {
         core: 0,
-        senders: vec![Sender::new((&mut from.tx[0], &rig.pool), task, 32, gauge.clone())],
-        receivers: vec![Receiver::new(&mut to.rx[0], Expected::generated(&second), 32, gauge, None)],
+        senders: vec![(0, Sender::new((&mut from.tx[0], &rig.pool), task, 32, gauge.clone()))],
+        receivers: vec![(0, Receiver::new(&mut to.rx[0], Expected::generated(&second), 32, gauge, None))],
     };
     for _ in 0..1000 {
         worker.round(&rig.clock, Stage::Send);
@@ -214,7 +214,7 @@ fn frames_of_another_trial_are_foreign() {
         }
         rig.clock.advance(STEP);
     }
-    let (counts, _) = worker.into_result().received.remove(0);
+    let (_, (counts, _)) = worker.into_result().received.remove(0);
     assert_eq!(counts, Counts { foreign: 10, ..Counts::default() });
 }
 
