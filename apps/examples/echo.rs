@@ -122,7 +122,7 @@ fn swap_addresses(packet: &mut Packet) {
     }
 }
 
-/// Prints a line each second until Ctrl-C, or until the time is over, which then stops the polling core as Ctrl-C does.
+/// Prints a line each second until Ctrl-C, or until the time is over or the card leaves, which stops the polling core as Ctrl-C does.
 fn watch(port: &mut Running, duration: Option<Duration>, interrupted: &AtomicBool) {
     const TICK: Duration = Duration::from_millis(10);
     let mut live = Live::new(Show::Progress);
@@ -138,7 +138,7 @@ fn watch(port: &mut Running, duration: Option<Duration>, interrupted: &AtomicBoo
             live.line(&format!("{:6.1} s {:8.3} Mpps", (now - start).as_secs_f64(), rate / 1e6));
             (last, before) = (now, frames);
         }
-        if duration.is_some_and(|duration| start.elapsed() >= duration) {
+        if port.has_left() || duration.is_some_and(|duration| start.elapsed() >= duration) {
             port.hold(Hold::On);
             interrupted.store(true, Ordering::Relaxed);
         }

@@ -248,11 +248,13 @@ pub fn wait_for_others(running: &[Running], interrupted: &AtomicBool, live: &mut
     }
 }
 
-/// Stops the ports, whose queues are back or dropped, and then the software cards. Returns what went wrong.
-pub fn stop(running: Vec<Running>, engine: Engine) -> Vec<String> {
+/// Stops the ports, whose queues are back or dropped, and then the software cards. Returns what went wrong, and what had before.
+pub fn stop(mut running: Vec<Running>, engine: Engine) -> Vec<String> {
     let none = || Queues { rx: Vec::new(), tx: Vec::new() };
+    running.iter_mut().for_each(Running::note_faults);
+    let mut problems: Vec<_> = running.iter_mut().flat_map(|port| std::mem::take(&mut port.problems)).collect();
     let stops = running.into_iter().filter_map(Running::into_control).map(|control| control.stop(none()));
-    let problems = stops.filter_map(|stopped| stopped.err().map(|why| why.to_string())).collect();
+    problems.extend(stops.filter_map(|stopped| stopped.err().map(|why| why.to_string())));
     // Recorded files are complete once the cards are gone.
     drop(engine.stop());
     problems
@@ -290,4 +292,34 @@ fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use gannet_sim::x82599::Fault;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        ports: PortOptions,
+    }
+
+    #[test]
+    fn a_card_that_leaves_is_given_up_and_told_of_at_the_end() {
+        for (fault, reason) in [(Fault::Gone, "the card is gone"), (Fault::Wanted, "the machine wants the card back")] {
+            let Arguments { ports: options } = Arguments::parse_from(["tests"]);
+            let plan = Plan { options: &options, cores: 1, held: 0, rx_interrupts: RxInterrupts::Off };
+            let names = ["sim:ixgbe,peer=sink".parse().unwrap()];
+            let Launched { pool, mut running, queues, engine, .. } = launch(&names, &plan).unwrap();
+            assert!(!running[0].has_left());
+            running[0].cable.as_ref().unwrap().probe.inject(fault);
+            assert!(running[0].has_left() && running[0].has_left());
+            drop(queues);
+            assert_eq!(stop(running, engine), [format!("sim:ixgbe#0: {reason}: given up")]);
+            assert_eq!(pool.census().out, 0);
+        }
+    }
 }

@@ -158,6 +158,14 @@ impl Running {
         }
     }
 
+    /// Lets go of the card if it must be given up. True if it has been: for programs that end without it.
+    pub fn has_left(&mut self) -> bool {
+        if let Some(reason) = self.reason_to_leave() {
+            self.leave(reason);
+        }
+        self.control.is_none()
+    }
+
     /// Lets go of the card. It is free once the port's queues are dropped too.
     pub fn leave(&mut self, reason: &str) {
         self.count();

@@ -86,12 +86,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             None
         }
     };
-    let mut counted = time::Instant::now();
+    let mut looked = time::Instant::now();
     while !interrupted.load(Ordering::Relaxed) {
         let now = Instant::now();
-        if counted.elapsed() >= COUNT_EVERY {
-            counted = time::Instant::now();
+        if looked.elapsed() >= LOOK_EVERY {
+            looked = time::Instant::now();
             running.iter_mut().for_each(Running::count);
+            if running.iter_mut().any(Running::has_left) {
+                break;
+            }
         }
         host.poll(now);
         server.poll(&mut host.sockets, now, &mut |path| pages::page(path, &mut running[0], &pool));
@@ -117,8 +120,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if failed || census.out > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// How often the cards' counters are read, before they overflow.
-const COUNT_EVERY: time::Duration = time::Duration::from_secs(1);
+/// How often the cards are looked after: one may leave, and their counters must not overflow.
+const LOOK_EVERY: time::Duration = time::Duration::from_secs(1);
 
 /// A host on this port.
 fn new_host(

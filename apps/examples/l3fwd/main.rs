@@ -124,7 +124,7 @@ fn route(router: &Router, mut queues: Vec<Queues>, limit: usize, interrupted: &A
     out.iter_mut().for_each(|burst| burst.drop_with(&NO_ROOM));
 }
 
-/// Prints a line each second until Ctrl-C, or until the time is over, which then stops the polling core as Ctrl-C does.
+/// Prints a line each second until Ctrl-C, or until the time is over or a card leaves, which stops the polling core as Ctrl-C does.
 fn watch(running: &mut [Running], duration: Option<Duration>, interrupted: &AtomicBool) {
     const TICK: Duration = Duration::from_millis(10);
     let mut live = Live::new(Show::Progress);
@@ -140,7 +140,7 @@ fn watch(running: &mut [Running], duration: Option<Duration>, interrupted: &Atom
             live.line(&format!("{:6.1} s {:8.3} Mpps", (now - start).as_secs_f64(), rate / 1e6));
             (last, before) = (now, packets);
         }
-        if duration.is_some_and(|duration| start.elapsed() >= duration) {
+        if running.iter_mut().any(Running::has_left) || duration.is_some_and(|duration| start.elapsed() >= duration) {
             running.iter().for_each(|port| port.hold(Hold::On));
             interrupted.store(true, Ordering::Relaxed);
         }

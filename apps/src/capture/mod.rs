@@ -82,6 +82,17 @@ pub struct CapturedPort {
     pub card: String,
     /// Its address.
     pub mac: [u8; 6],
+    /// Megabits a second of its link when the capture began; `None`: it was down.
+    pub link_mbps: Option<u32>,
+}
+
+/// What a client is told before the frames.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The ports that are captured.
+    pub ports: Vec<CapturedPort>,
+    /// Queues that are left out, and why: they are closed.
+    pub skipped: Vec<String>,
 }
 
 /// What can be captured of a program, and who does.
@@ -105,14 +116,14 @@ impl Captures {
         }
     }
 
-    /// Begins to capture.
+    /// Begins to capture. `links` has the speed of each port's link in megabits a second.
     ///
     /// # Errors
-    /// No such port, or one that somebody captures already.
-    pub fn begin(&self, request: &CaptureRequest) -> anyhow::Result<Capture> {
+    /// No such port, one that somebody captures already, or none that runs.
+    pub fn begin(&self, request: &CaptureRequest, links: &[Option<u32>]) -> anyhow::Result<Capture> {
         let chosen = choose(&self.lock(), request)?;
         let snaplen = request.snaplen.clamp(1, MAX_SNAPLEN);
-        Capture::begin(chosen, snaplen as usize, self.served.clone())
+        Capture::begin(chosen, links, snaplen as usize, self.served.clone())
     }
 
     /// Waits until all captures have sent what they have, at most `patience`. The ports are gone, or they would not end.

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gannet::{Attachment, TapPoint};
+use anyhow::bail;
+use gannet::{Attachment, Error, TapPoint};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::CapturedPort;
 use super::frame::{Frame, Place};
 use super::recorder::Recorder;
 use super::stamps::Stamps;
+use super::{Begun, CapturedPort};
 
 /// Bytes of all rings of a capture together, and the least and the most of one. At ten million small packets a second one of the largest
 /// bridges some 20 ms in which the thread does not run.
@@ -38,7 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// A capture that runs. Dropping it detaches its taps.
 #[derive(Debug)]
 pub struct Capture {
-    ports: Vec<CapturedPort>,
+    begun: Begun,
     sources: Vec<Source>,
     stamps: Stamps,
     _served: Arc<()>,
@@ -56,18 +57,19 @@ struct Source {
 }
 
 impl Capture {
-    /// Attaches a recorder to each of these. Either to all or to none.
-    pub(super) fn begin(taps: Vec<(u16, TapPoint)>, snaplen: usize, served: Arc<()>) -> anyhow::Result<Capture> {
+    /// Attaches a recorder to each of these that is not closed: either to all of them or to none. `links` has the speeds of all ports.
+    pub(super) fn begin(
+        taps: Vec<(u16, TapPoint)>,
+        links: &[Option<u32>],
+        snaplen: usize,
+        served: Arc<()>,
+    ) -> anyhow::Result<Capture> {
         let stamps = Stamps::begin();
         let ring = (ALL_RINGS / taps.len().max(1)).clamp(SMALLEST_RING, LARGEST_RING);
-        let mut capture = Capture { ports: Vec::new(), sources: Vec::new(), stamps, _served: served };
+        let begun = Begun { ports: Vec::new(), skipped: Vec::new() };
+        let mut capture = Capture { begun, sources: Vec::new(), stamps, _served: served };
         let mut recorders = Vec::new();
         for (number, tap) in &taps {
-            if capture.ports.last().is_none_or(|port| port.number != *number) {
-                let about = tap.port();
-                let (name, card) = (about.name.to_string(), about.card.name.to_owned());
-                capture.ports.push(CapturedPort { number: *number, name, card, mac: about.mac });
-            }
             let place = Place { port: *number, direction: tap.direction(), queue: tap.queue() as u16 };
             let (producer, consumer) = touched_ring(ring);
             let lost = Arc::<AtomicU64>::default();
@@ -75,15 +77,31 @@ impl Capture {
             capture.sources.push(Source { place, ring: consumer, lost, told: 0, attachment: None });
         }
         // Rings take a while to make: all queues begin together.
-        for ((source, (_, tap)), recorder) in capture.sources.iter_mut().zip(&taps).zip(recorders) {
-            source.attachment = Some(tap.attach(Box::new(recorder))?);
+        for ((source, (number, tap)), recorder) in capture.sources.iter_mut().zip(&taps).zip(recorders) {
+            match tap.attach(Box::new(recorder)) {
+                Ok(attachment) => source.attachment = Some(attachment),
+                // Maybe just now. There is nothing to be seen at it any more.
+                Err(why @ Error::QueueClosed { .. }) => {
+                    capture.begun.skipped.push(why.to_string());
+                    continue;
+                }
+                Err(why) => return Err(why.into()),
+            }
+            let ports = &mut capture.begun.ports;
+            if ports.last().is_none_or(|port| port.number != *number) {
+                ports.push(about(*number, tap, links));
+            }
         }
-        Ok(capture)
+        capture.sources.retain(|source| source.attachment.is_some());
+        match capture.begun.skipped.first() {
+            Some(why) if capture.sources.is_empty() => bail!("{why}"),
+            _ => Ok(capture),
+        }
     }
 
-    /// The ports that are captured.
-    pub fn ports(&self) -> &[CapturedPort] {
-        &self.ports
+    /// What the client is told before the frames.
+    pub fn begun(&self) -> &Begun {
+        &self.begun
     }
 
     /// Sends what is captured until the client has enough, or the ports are gone, and then what is left.
@@ -167,6 +185,18 @@ impl Drop for Capture {
         while !self.is_gone() && Instant::now() < deadline {
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// A port that is captured. `links` has the speeds of all ports.
+fn about(number: u16, tap: &TapPoint, links: &[Option<u32>]) -> CapturedPort {
+    let port = tap.port();
+    CapturedPort {
+        number,
+        name: port.name.to_string(),
+        card: port.card.name.to_owned(),
+        mac: port.mac,
+        link_mbps: links.get(usize::from(number)).copied().flatten(),
     }
 }
 

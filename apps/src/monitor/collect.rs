@@ -14,7 +14,7 @@ use super::core_meter::{CoreCounters, CoreMeter};
 use super::state::{
     CardCounts, CoreState, CounterState, DropState, Level, PoolState, PortState, RxQueueState, State, TxQueueState,
 };
-use crate::capture::Captures;
+use crate::capture::{Capture, CaptureRequest, Captures};
 use crate::running::Running;
 
 /// All that is told of, shared by the threads that tell it. No core that polls takes these locks.
@@ -118,6 +118,15 @@ impl Watched {
             drops: drops(),
             counters: counters(),
         }
+    }
+
+    /// Begins to capture.
+    ///
+    /// # Errors
+    /// As [`Captures::begin`].
+    pub(super) fn capture(&self, request: &CaptureRequest) -> anyhow::Result<Capture> {
+        let links: Vec<_> = locked(&self.ports).iter().map(|port| port.state.link_mbps).collect();
+        self.captures.begin(request, &links)
     }
 
     fn cores(&self) -> Vec<CoreState> {

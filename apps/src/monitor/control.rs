@@ -139,9 +139,9 @@ fn serve(stream: UnixStream, watched: &Watched) {
     };
     match request {
         Request::State => answer(&stream, &Answer::State(Box::new(watched.state()))),
-        Request::Capture(request) => match watched.captures.begin(&request) {
+        Request::Capture(request) => match watched.capture(&request) {
             Ok(capture) => {
-                answer(&stream, &Answer::Capture(capture.ports().to_vec()));
+                answer(&stream, &Answer::Capture(capture.begun().clone()));
                 // Packets are rather lost to the capture than to the program.
                 cores::give_way();
                 // A client that goes away has enough.

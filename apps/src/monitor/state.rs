@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{CaptureRequest, CapturedPort};
+use crate::capture::{Begun, CaptureRequest};
 
 /// What a client of the control socket asks for: one line of JSON, such as `{"request":"state"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::State`].
     State(Box<State>),
-    /// To [`Request::Capture`]: the ports. Frames follow.
-    Capture(Vec<CapturedPort>),
+    /// To [`Request::Capture`]. Frames follow.
+    Capture(Begun),
     /// Why there is no answer.
     Error(String),
 }

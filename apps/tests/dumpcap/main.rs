@@ -22,6 +22,7 @@ use gannet_harness::{Outcome, Running, capture, data, program, wait_until};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
+use pcap_file::pcapng::blocks::opt_common::{CommonOption, UnknownOption};
 use pcap_file::pcapng::{Block, PcapNgReader};
 use tempfile::TempDir;
 
@@ -73,6 +74,8 @@ impl Place {
 struct Capture {
     packets: Vec<Captured>,
     interfaces: Vec<String>,
+    /// Bits a second of each interface's link.
+    speeds: Vec<u64>,
     /// Received and dropped, for each interface that has statistics.
     statistics: Vec<(u32, u64, u64)>,
 }
@@ -81,6 +84,7 @@ struct Capture {
 struct Captured {
     interface: u32,
     direction: Direction,
+    queue: u32,
     time: Duration,
     length: u32,
     bytes: Vec<u8>,
@@ -98,16 +102,30 @@ impl Capture {
         let mut capture = Capture::default();
         while let Some(block) = reader.next_block() {
             match block.expect("a whole block").0 {
-                Block::InterfaceDescription(about) => capture.interfaces.push(name(&about)),
+                Block::InterfaceDescription(about) => {
+                    capture.interfaces.push(name(&about));
+                    capture.speeds.extend(about.options.iter().find_map(|option| match option {
+                        InterfaceDescriptionOption::IfSpeed(speed) => Some(*speed),
+                        _ => None,
+                    }));
+                }
                 Block::EnhancedPacket(packet) => {
-                    let direction = match packet.options[..] {
-                        [EnhancedPacketOption::Flags(1)] => Direction::Rx,
-                        [EnhancedPacketOption::Flags(2)] => Direction::Tx,
-                        _ => panic!("no direction in {:?}", packet.options),
+                    let [EnhancedPacketOption::Flags(flags), EnhancedPacketOption::Common(queue)] = &packet.options[..]
+                    else {
+                        panic!("no direction or no queue in {:?}", packet.options);
+                    };
+                    let direction = match flags {
+                        1 => Direction::Rx,
+                        2 => Direction::Tx,
+                        _ => panic!("no direction: {flags}"),
+                    };
+                    let CommonOption::Unknown(UnknownOption { code: 6, value }) = queue else {
+                        panic!("no queue: {queue:?}");
                     };
                     capture.packets.push(Captured {
                         interface: packet.interface_id,
                         direction,
+                        queue: u32::from_ne_bytes(value[..].try_into().expect("four bytes")),
                         time: packet.timestamp,
                         length: packet.original_len,
                         bytes: packet.data.into_owned(),

@@ -66,14 +66,19 @@ fn only_the_ports_and_the_way_that_are_asked_for() {
 }
 
 #[test]
-fn a_port_that_is_stopped_is_left_out_unless_it_is_asked_for() {
+fn a_port_that_is_stopped_is_left_out_and_told_of_if_it_is_asked_for() {
     let place = Place::new();
     let file = place.file("out.pcapng");
     let mut host = Host::new(&place);
     host.stop_port_0();
     let outcome = place.run(&["-w", file.to_str().unwrap(), "-i", "0"]);
     assert_eq!(outcome.status, Some(2), "{outcome:?}");
-    place.capture(&file, &["--duration", "0.1"]).report(0);
+    let both = place.run(&["-w", file.to_str().unwrap(), "-i", "0", "-i", "1", "--duration", "0.1"]);
+    assert_eq!(both.status, Some(0), "{both:?}");
+    assert!(both.stderr.contains("not captured: sim:ixgbe#0: its rx queue 0 is closed"), "{both:?}");
+    assert_eq!(Capture::read(&file).interfaces, ["sim:ixgbe#1"]);
+    let all = place.run(&["-w", file.to_str().unwrap(), "--duration", "0.1"]);
+    assert_eq!((all.status, all.stderr.contains("not captured")), (Some(0), false), "{all:?}");
     assert_eq!(Capture::read(&file).interfaces, ["sim:ixgbe#1"]);
     host.end();
 }

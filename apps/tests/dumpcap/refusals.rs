@@ -61,7 +61,7 @@ fn sockets_of_others() {
         (&b"220 mail ready\n"[..], "is no control socket of Gannet's"),
         (b"{\"error\":\"unknown\"}\n", "the program answers: unknown"),
         (b"", "closed the connection"),
-        (b"{\"capture\":[]}\nthese are not the frames that it looks for", "makes no sense"),
+        (b"{\"capture\":{\"ports\":[],\"skipped\":[]}}\nthese are not the frames that it looks for", "makes no sense"),
     ] {
         let listener = UnixListener::bind(&socket).unwrap();
         let server = thread::spawn(move || {

@@ -203,6 +203,14 @@ impl Control {
         }
     }
 
+    /// Whether its card can run a configuration: see [`Port::check`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self, config: &PortConfig) -> Result<()> {
+        config.check(&self.driver.info().name, &self.driver.limits())
+    }
+
     /// Replaces the address filter. Frames that arrive meanwhile pass the old one, the new one, or none.
     ///
     /// # Errors

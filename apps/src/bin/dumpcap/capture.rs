@@ -44,10 +44,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let request = CaptureRequest { ports: arguments.interface.clone(), ways: arguments.direction, snaplen };
     let mut session = Session::begin(&path, request)?;
     let started = Instant::now();
-    let output = Output::create(arguments, session.ports.clone())?;
+    session.begun.skipped.iter().for_each(|why| tracing::warn!("not captured: {why}"));
+    let output = Output::create(arguments, session.begun.ports.clone())?;
     let count =
         |port: &CapturedPort| PortCounts { number: port.number, name: port.name.clone(), ..PortCounts::default() };
-    let counts = session.ports.iter().map(count).collect();
+    let counts = session.begun.ports.iter().map(count).collect();
     let mut capture =
         Capture { arguments, output, counts, ordered: Ordered::default(), written: 0, problems: Vec::new() };
     let ended = capture

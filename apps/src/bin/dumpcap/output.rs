@@ -16,6 +16,7 @@ use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
 };
 use pcap_file::pcapng::blocks::interface_statistics::{InterfaceStatisticsBlock, InterfaceStatisticsOption};
+use pcap_file::pcapng::blocks::opt_common::{CommonOption, UnknownOption};
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness};
 
@@ -29,6 +30,9 @@ const BUFFER: usize = 1 << 18;
 /// Directions in the flags of a packet (pcapng, section 4.3.1).
 const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
+
+/// The option `epb_queue` of a packet (pcapng, section 4.3), which the library does not know.
+const QUEUE: u16 = 6;
 
 /// Where a capture goes.
 pub(crate) struct Output {
@@ -80,13 +84,18 @@ impl Output {
             Direction::Rx => INBOUND,
             Direction::Tx => OUTBOUND,
         };
+        // In the order of bytes that the file has.
+        let queue = u32::from(packet.place.queue).to_ne_bytes();
         let kept = packet.bytes.len().min(self.head.snaplen as usize);
         let block = EnhancedPacketBlock {
             interface_id: interface as u32,
             timestamp: Duration::from_nanos(packet.time),
             original_len: packet.length,
             data: Cow::Borrowed(&packet.bytes[..kept]),
-            options: vec![EnhancedPacketOption::Flags(flags)],
+            options: vec![
+                EnhancedPacketOption::Flags(flags),
+                EnhancedPacketOption::Common(CommonOption::Unknown(UnknownOption::new(QUEUE, &queue))),
+            ],
         };
         self.bytes += self.writer.write_pcapng_block(block).with_context(|| self.writing())? as u64;
         Ok(())
@@ -169,6 +178,8 @@ impl Head {
             InterfaceDescriptionOption::IfMacAddr(port.mac.as_slice().into()),
             InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO),
         ];
+        let bits_per_second = port.link_mbps.map(|mbps| u64::from(mbps) * 1_000_000);
+        options.extend(bits_per_second.map(InterfaceDescriptionOption::IfSpeed));
         // A leading zero: a filter in words (pcapng, section 4.2).
         let filter = self.filter.as_ref().map(|text| [&[0], text.as_bytes()].concat());
         options.extend(filter.map(|text| InterfaceDescriptionOption::IfFilter(text.into())));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use gannet_apps::capture::frame::{Frame, HEAD};
-use gannet_apps::capture::{CaptureRequest, CapturedPort, MAX_SNAPLEN};
+use gannet_apps::capture::{Begun, CaptureRequest, MAX_SNAPLEN};
 use gannet_apps::monitor::client;
 use gannet_apps::monitor::state::{Answer, Request};
 
@@ -28,8 +28,8 @@ pub(crate) struct Session {
     /// What has been read; up to `taken` it has been handed out.
     buffer: Vec<u8>,
     taken: usize,
-    /// The ports that are captured.
-    pub(crate) ports: Vec<CapturedPort>,
+    /// What is captured.
+    pub(crate) begun: Begun,
 }
 
 /// What has come.
@@ -47,12 +47,13 @@ impl Session {
     /// Asks the program whose control socket is at `path` for a capture.
     pub(crate) fn begin(path: &Path, request: CaptureRequest) -> anyhow::Result<Session> {
         let stream = client::ask(path, &Request::Capture(request), client::PATIENCE)?;
-        let mut session = Session { stream, buffer: Vec::new(), taken: 0, ports: Vec::new() };
+        let begun = Begun { ports: Vec::new(), skipped: Vec::new() };
+        let mut session = Session { stream, buffer: Vec::new(), taken: 0, begun };
         let line = session.line().with_context(|| format!("waiting for an answer at {}", path.display()))?;
         let answer = serde_json::from_slice(&line)
             .with_context(|| format!("{} is no control socket of Gannet's", path.display()))?;
-        session.ports = match answer {
-            Answer::Capture(ports) => ports,
+        session.begun = match answer {
+            Answer::Capture(begun) => begun,
             Answer::Error(why) => bail!("the program answers: {why}"),
             Answer::State(_) => bail!("the program answers something else"),
         };

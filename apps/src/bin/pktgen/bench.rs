@@ -133,12 +133,9 @@ impl PortBench {
 
     /// Stops the ports and the software cards. Returns what went wrong.
     pub(crate) fn stop(self) -> Vec<String> {
-        let PortBench { pool, mut running, queues, engine, .. } = self;
+        let PortBench { pool, running, queues, engine, .. } = self;
         drop(queues);
-        running.iter_mut().for_each(Running::note_faults);
-        let mut problems: Vec<String> =
-            running.iter_mut().flat_map(|port| std::mem::take(&mut port.problems)).collect();
-        problems.extend(launch::stop(running, engine));
+        let mut problems = launch::stop(running, engine);
         let out = pool.census().out;
         if out > 0 {
             problems.push(format!("{out} buffers did not come home"));

@@ -215,7 +215,7 @@ impl Port {
     /// Changes the address filter, at once if the port runs.
     ///
     /// # Errors
-    /// The card cannot do it. Nothing has changed then.
+    /// As [`Self::check_filter`]. Nothing has changed then.
     pub(crate) fn set_filter(&mut self, filter: Filter) -> anyhow::Result<()> {
         match &mut self.state {
             PortState::Started { running, .. } => {
@@ -225,6 +225,18 @@ impl Port {
                 Ok(())
             }
             _ => self.configure(PortConfig { filter, ..self.config.clone() }),
+        }
+    }
+
+    /// Whether it can take over an address filter.
+    ///
+    /// # Errors
+    /// The port is lost, or the card cannot do it.
+    pub(crate) fn check_filter(&self, filter: Filter) -> anyhow::Result<()> {
+        let config = PortConfig { filter, ..self.config.clone() };
+        match &self.state {
+            PortState::Started { running, .. } => Ok(running.control().context("the card is gone")?.check(&config)?),
+            _ => self.check(&config),
         }
     }
 

@@ -202,7 +202,7 @@ impl Session {
     /// Starts forwarding.
     ///
     /// # Errors
-    /// It goes on already, or ports are not ready for it, or what the engine would send fits in no buffer.
+    /// It goes on already, or ports are not ready for it, or what the engine would send is too long for them.
     pub(crate) fn start(&mut self) -> anyhow::Result<()> {
         ensure!(!self.is_forwarding(), "forwarding goes on already: stop ends it");
         let routes = self.routes();
@@ -224,9 +224,9 @@ impl Session {
                 );
             }
             from.check_queues()?;
-        }
-        if self.engine.generates() {
-            self.settings.check_length(self.pool.data_room())?;
+            if self.engine.generates() {
+                self.settings.check_length(to.number, to.config.mtu, self.pool.data_room())?;
+            }
         }
         let settings = self.settings.clone();
         self.forward(&routes, |name, stream| engine::make(name, &settings, stream))

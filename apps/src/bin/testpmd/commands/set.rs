@@ -51,23 +51,19 @@ fn filter(
     done: &str,
     change: impl Fn(&mut Filter) -> anyhow::Result<()>,
 ) -> anyhow::Result<Answer> {
-    let mut before = Vec::new();
-    let outcome = with_ports(session, arguments, done, |session, port| {
-        let port = &mut session.ports[port];
-        let old = port.config.filter.clone();
-        let mut filter = old.clone();
+    let changed = |port: &Port| {
+        let mut filter = port.config.filter.clone();
         change(&mut filter)?;
-        port.set_filter(filter)?;
-        before.push((port.number, old));
-        Ok(())
-    });
-    if outcome.is_err() {
-        // A card that runs cannot be asked beforehand: those that have changed already get theirs back.
-        for (port, filter) in before {
-            session.ports[port].set_filter(filter)?;
-        }
+        anyhow::Ok(filter)
+    };
+    for port in arguments.ports(session.vocabulary()) {
+        let port = &session.ports[port];
+        port.check_filter(changed(port)?)?;
     }
-    outcome
+    with_ports(session, arguments, done, |session, port| {
+        let port = &mut session.ports[port];
+        port.set_filter(changed(port)?)
+    })
 }
 
 pub(super) fn promiscuous(session: &mut Session, arguments: &Arguments) -> anyhow::Result<Answer> {
@@ -131,7 +127,7 @@ pub(super) fn peer(session: &mut Session, arguments: &Arguments) -> anyhow::Resu
     })
 }
 
-/// Changes what a port is started with.
+/// Changes what ports are started with: all of them, or none.
 fn configure(
     session: &mut Session,
     arguments: &Arguments,
@@ -143,7 +139,6 @@ fn configure(
         change(&mut config);
         config
     };
-    // None is changed unless all can be.
     for port in arguments.ports(session.vocabulary()) {
         let port = &session.ports[port];
         port.check(&changed(port))?;

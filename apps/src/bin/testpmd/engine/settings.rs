@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use anyhow::{Context, bail, ensure};
-use gannet::{FRAME_OVERHEAD, MTUS};
+use gannet::MTUS;
 use gannet_mempool::registry::{Column, Row};
 use serde::Serialize;
 
@@ -90,15 +90,18 @@ impl Row<4> for SettingRow {
 
 const PORT: RangeInclusive<u64> = 0..=65_535;
 
-/// Longest frame of any card, with a VLAN tag and FCS.
-const LONGEST: u64 = *MTUS.end() as u64 + FRAME_OVERHEAD as u64 + FCS as u64;
+/// Bytes of a frame that the MTU does not count: the Ethernet header and the FCS. Datagrams have no VLAN tag.
+const HEADER_AND_FCS: u64 = 14 + FCS as u64;
+
+/// Lengths of a frame, FCS included, that some card sends.
+const LENGTHS: RangeInclusive<u64> = 64..=*MTUS.end() as u64 + HEADER_AND_FCS;
 
 const ALL: [Setting; 14] = [
     Setting {
         name: "txonly.length",
         unit: "bytes",
-        description: "length of a frame, FCS included, at most the port's MTU and 22 (txonly, flowgen)",
-        value: Value::Number(|all| &mut all.length, 64..=LONGEST),
+        description: "length of a frame, FCS included, at most the port's MTU and 18 (txonly, flowgen)",
+        value: Value::Number(|all| &mut all.length, LENGTHS),
     },
     Setting {
         name: "txonly.count",
@@ -218,18 +221,18 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks that the frames that txonly and flowgen make fit in buffers with room for so many bytes.
+    /// Checks that a port with this MTU, and buffers with room for so many bytes, sends the frames that txonly and flowgen make.
     ///
     /// # Errors
-    /// They do not.
-    pub(crate) fn check_length(&self, room: u16) -> anyhow::Result<()> {
-        const HEADER_AND_FCS: u64 = 18;
-        let (length, longest) = (self.length, u64::from(room) + FCS as u64);
+    /// They are too long.
+    pub(crate) fn check_length(&self, port: usize, mtu: u16, room: u16) -> anyhow::Result<()> {
+        let (length, shortest) = (self.length, LENGTHS.start());
+        let longest = (u64::from(mtu) + HEADER_AND_FCS).min(u64::from(room) + FCS as u64);
         ensure!(
             length <= longest,
-            "txonly.length is {length}, a buffer holds frames of up to {longest} bytes: set a smaller one, or give testpmd \
-             --mtu {} or more and no --buffer-size",
-            (length - HEADER_AND_FCS).min((*MTUS.end()).into())
+            "txonly.length is {length}, port {port} sends frames of {shortest} to {longest} bytes: set another, or give \
+             testpmd --mtu {} or more and no --buffer-size",
+            length - HEADER_AND_FCS
         );
         Ok(())
     }
@@ -280,8 +283,8 @@ mod tests {
         let before = settings.rows();
         for (name, text, part) in [
             ("txonly.size", "64", "txonly.length"),
-            ("txonly.length", "63", "from 64 to 15876"),
-            ("txonly.length", "long", "from 64 to 15876"),
+            ("txonly.length", "63", "from 64 to 15872"),
+            ("txonly.length", "long", "from 64 to 15872"),
             ("txonly.source_port", "65536", "to 65535"),
             ("txonly.source_port", "-1", "to 65535"),
             ("icmpecho.ipv4", "2001:db8::2", "198.51.100.2"),
