@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod counts;
+mod device;
 mod ends;
 mod frames;
 mod guide;

@@ -36,6 +36,7 @@ fn values() {
         ("--mtu", "67", &["--mtu 67", "68 to 15854"]),
         ("--mtu", "15855", &["--mtu 15855", "68 to 15854"]),
         ("--cores", "99999", &["99999"]),
+        ("--settle", "-1s", &["--settle", "500ms"]),
         ("--timing", "fast", &["--pcap"]),
         ("--pcaps", "x", &["--pcap"]),
         ("--set", "pool.cash=1", &["pool.cache"]),
@@ -67,6 +68,8 @@ fn what_does_not_go_together() {
         &["--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"],
         &["frames of 64 bytes", "80 bytes at least"],
     );
+    assert_refused(&[&LINK[..], &["--screen"]].concat(), &["--screen", "terminal"]);
+    assert_refused(&["--screen", "--json"], &["--screen", "--json"]);
     assert_refused(&["--pcap", "x.pcap", "--size", "64"], &["--pcap", "--size"]);
     assert_refused(&["--pcap", "x.pcap", "--timing", "fast", "--rate", "1pps"], &["--rate", "--timing"]);
 }

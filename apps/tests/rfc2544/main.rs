@@ -141,6 +141,8 @@ fn wrong_options_are_refused_with_what_is_right() {
         (&["--port", "sim:ixgbe,peer=sink"], "3 --port given"),
         (&["--cores", "0-4000"], "cores"),
         (&["--rate", "1Mpps"], "--rate"),
+        (&["--screen"], "draws on a terminal"),
+        (&["--screen", "--json"], "--json"),
         (&["--sizes", "64", "--vlan", "1", "--src-ip", "2001:db8::1", "--dst-ip", "2001:db8::2"], "bytes at least"),
     ] {
         let outcome = Outcome::of(&mut bench.tester(options));

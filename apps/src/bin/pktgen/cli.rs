@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = settle, default_value = "2s")]
     pub(crate) settle: Duration,
 
-    /// Send from the second port to the first too.
+    /// Send from the second port to the first too. The report has each way for itself as well.
     #[arg(long)]
     both_ways: bool,
 

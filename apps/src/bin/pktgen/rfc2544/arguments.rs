@@ -70,6 +70,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     pub(super) output: Option<PathBuf>,
 
+    /// Show on the whole terminal how it goes. q ends.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) screen: bool,
+
     /// Print the report as one JSON object, and no progress.
     #[arg(long)]
     pub(super) json: bool,
@@ -83,6 +87,12 @@ Examples:
       a program with software ports at the other ends, on a machine that does other things too";
 
 impl Arguments {
+    /// What is measured, in a line.
+    pub(super) fn title(&self) -> String {
+        let names: Vec<String> = self.ports.port.iter().map(ToString::to_string).collect();
+        format!("pktgen rfc2544 {}", names.join(" > "))
+    }
+
     /// What to measure.
     ///
     /// # Errors

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use gannet_apps::program::{self, Live};
+use gannet_apps::program;
 
 use super::measured::{FrameLoss, Latency, Limit, Measured, SizeMeasured, Throughput};
+use super::observer::Observer;
 use super::search::{Search, Verdict};
 use crate::rate::{Rate, WIRE_OVERHEAD};
 use crate::size::{FCS, Sizes};
@@ -26,9 +27,6 @@ const OFFERED: f64 = 0.99;
 /// the rate that was offered.
 const NARROW_LOSS: f64 = 0.01;
 const NARROW_OFFER: f64 = 0.9;
-
-/// How often a trial tells how it goes. Short ones only tell their end.
-const TELL: Duration = Duration::from_secs(1);
 
 /// Steps of the load for the frame loss rate: tenths (RFC 2544, section 26.3).
 const LOAD_STEPS: u32 = 10;
@@ -82,10 +80,10 @@ impl From<anyhow::Error> for Stop {
 ///
 /// # Errors
 /// It fails with the first size: the traffic does not fit the ports, a port is gone, or nothing comes back at all.
-pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, live: &mut Live) -> anyhow::Result<Measured> {
+pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, observer: &mut dyn Observer) -> anyhow::Result<Measured> {
     let mut measured = Measured { line_bits: bench.line_rate_bits(), ..Measured::default() };
     for &size in &settings.sizes {
-        let mut campaign = Campaign { settings, bench, live, size, trials: 0, repeated: 0, problems: Vec::new() };
+        let mut campaign = Campaign { settings, bench, observer, size, trials: 0, repeated: 0, problems: Vec::new() };
         let result = campaign.run();
         measured.problems.append(&mut campaign.problems);
         match result {
@@ -111,7 +109,7 @@ pub(super) fn run(settings: &Settings, bench: &mut dyn Bench, live: &mut Live) -
 struct Campaign<'a> {
     settings: &'a Settings,
     bench: &'a mut dyn Bench,
-    live: &'a mut Live,
+    observer: &'a mut dyn Observer,
     size: u16,
     trials: u32,
     repeated: u32,
@@ -154,7 +152,7 @@ impl Campaign<'_> {
             }
             found.limit = limit;
         }
-        self.live.event(&format!(
+        self.observer.found(&format!(
             "{} bytes: throughput {:.0} frames/s, {:.3} % of the link, after {} trials",
             self.size, found.pps, found.percent, self.trials
         ));
@@ -201,19 +199,20 @@ impl Campaign<'_> {
     fn trial(&mut self, percent: f64) -> Result<Figures, Stop> {
         self.teach()?;
         self.trials += 1;
-        let what = format!("trial {} at {percent:.3} %", self.trials);
-        let figures = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &what)?;
+        let trial = format!("{} bytes, trial {} at {percent:.3} %", self.size, self.trials);
+        let figures = self.offer(Rate::Percent(percent), End::After(self.settings.duration), &trial)?;
         let lost = figures.counts.lost + figures.counts.corrupted;
-        let (size, sent, offered) = (self.size, figures.counts.sent, percent * figures.share_of_asked());
-        self.live.event(&format!("{size} bytes, {what}: sent {sent} at {offered:.3} %, lost {lost}"));
+        let (sent, offered) = (figures.counts.sent, percent * figures.share_of_asked());
+        self.observer.ended(&format!("{trial}: sent {sent} at {offered:.3} %, lost {lost}"));
         Ok(figures)
     }
 
     /// Sends the frames that the device learns from. A busy machine may take long for the first ones.
     fn teach(&mut self) -> Result<(), Stop> {
+        let lesson = format!("{} bytes, learning", self.size);
         let mut sent = 0;
         for _ in 0..LESSONS {
-            let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), "learning")?;
+            let learnt = self.offer(Rate::Packets(LEARNING_PPS), End::Frames(LEARNING), &lesson)?;
             if learnt.counts.received > 0 {
                 return Ok(());
             }
@@ -224,25 +223,14 @@ impl Campaign<'_> {
         )))
     }
 
-    fn offer(&mut self, rate: Rate, end: End, what: &str) -> Result<Figures, Stop> {
+    /// Sends frames, for a trial of this name.
+    fn offer(&mut self, rate: Rate, end: End, trial: &str) -> Result<Figures, Stop> {
+        self.observer.begins(trial);
         let Settings { traffic, settle, .. } = self.settings;
         let traffic = Traffic { sizes: Sizes::Fixed(self.size), ..traffic.clone() };
         let plan = TrialPlan { traffic, rate, end, window: None, settle: *settle };
-        let (live, size) = (&mut *self.live, self.size);
-        let mut told = Duration::ZERO;
-        let outcome = self.bench.run(&plan, &mut |progress| {
-            if progress.elapsed - told >= TELL {
-                told = progress.elapsed;
-                live.line(&format!(
-                    "{size} bytes, {what}: {:.1} s, {:.0} frames/s sent, {:.0} received, {} missing",
-                    progress.elapsed.as_secs_f64(),
-                    progress.sent_pps,
-                    progress.received_pps,
-                    progress.missing
-                ));
-            }
-        })?;
-        self.problems.extend(outcome.problems.iter().map(|problem| format!("{size} bytes, {what}: {problem}")));
+        let outcome = self.bench.run(&plan, &mut |progress| self.observer.goes_on(progress))?;
+        self.problems.extend(outcome.problems.iter().map(|problem| format!("{trial}: {problem}")));
         if outcome.interrupted { Err(Stop::Interrupted) } else { Ok(outcome.total) }
     }
 }

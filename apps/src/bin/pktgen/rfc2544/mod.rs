@@ -1,11 +1,12 @@
 //! Benchmarks a device between two ports after RFC 2544: throughput, latency, frame loss rate.
 //!
-//! [`search`] is the bisection, [`campaign`] runs the trials, [`measured`] is what they gave, [`report`] tells it, with [`plot`]s, and says
-//! at which [`site`] it was.
+//! [`search`] is the bisection, [`campaign`] runs the trials and tells an [`observer`], [`measured`] is what they gave, [`report`] tells
+//! it, with [`plot`]s, and says at which [`site`] it was.
 
 mod arguments;
 mod campaign;
 mod measured;
+mod observer;
 mod plot;
 mod report;
 mod search;
@@ -23,7 +24,9 @@ use gannet_apps::program::{self, Live, Show};
 pub(crate) use arguments::Arguments;
 
 use crate::bench::PortBench;
+use crate::screen::{self, Screen};
 use crate::trial::Way;
+use observer::{Lines, Observer};
 use report::{Conditions, Report};
 use site::Site;
 
@@ -36,6 +39,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let settings = arguments.settings()?;
+    if arguments.screen {
+        screen::check()?;
+    }
     if let Some(folder) = &arguments.output {
         // Before the hours of measuring, not after.
         fs::create_dir_all(folder).with_context(|| format!("--output {}", folder.display()))?;
@@ -45,7 +51,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let ways = vec![Way { from: 0, to: 1 }];
     let monitor = Monitor::start("pktgen", &arguments.monitor)?;
     let mut bench = PortBench::launch(monitor, &arguments.ports, &arguments.ports.port, ways, &mut live)?;
-    let measured = campaign::run(&settings, &mut bench, &mut live);
+    let mut observer: Box<dyn Observer> = if arguments.screen {
+        Box::new(Screen::start(arguments.title(), bench.interrupt())?)
+    } else {
+        Box::new(Lines::new(&mut live))
+    };
+    let measured = campaign::run(&settings, &mut bench, &mut *observer);
+    // Gives the terminal back.
+    drop(observer);
     live.end();
     let problems = bench.stop();
     let mut measured = measured?;

@@ -6,6 +6,7 @@ use gannet_apps::program::{Live, Show};
 
 use super::campaign::{self, Settings, Test};
 use super::measured::{Limit, Measured, SizeMeasured};
+use super::observer::{Lines, Observer};
 use crate::rate::{Rate, WIRE_OVERHEAD};
 use crate::size::FCS;
 use crate::traffic::Traffic;
@@ -107,7 +108,7 @@ pub(super) fn settings() -> Settings {
 }
 
 pub(super) fn run(settings: &Settings, device: &mut Device) -> Measured {
-    campaign::run(settings, device, &mut Live::new(Show::Nothing)).expect("a device that forwards")
+    campaign::run(settings, device, &mut Lines::new(&mut Live::new(Show::Nothing))).expect("a device that forwards")
 }
 
 /// A campaign with 64-byte frames alone.
@@ -201,7 +202,8 @@ fn frame_loss_goes_down_in_tenths_until_nothing_is_lost_twice() {
 
 #[test]
 fn a_device_that_is_not_there_is_an_error() {
-    let failed = campaign::run(&settings(), &mut Device::new(0.0), &mut Live::new(Show::Nothing)).unwrap_err();
+    let failed =
+        campaign::run(&settings(), &mut Device::new(0.0), &mut Lines::new(&mut Live::new(Show::Nothing))).unwrap_err();
     assert!(format!("{failed:#}").contains("none of 160 frames came back"), "{failed:#}");
 }
 
@@ -223,7 +225,8 @@ fn a_device_that_goes_away_leaves_what_was_measured() {
         }
     }
     let mut bench = Leaving(Device::new(1e9));
-    let measured = campaign::run(&settings(), &mut bench, &mut Live::new(Show::Nothing)).expect("one size");
+    let measured =
+        campaign::run(&settings(), &mut bench, &mut Lines::new(&mut Live::new(Show::Nothing))).expect("one size");
     assert_eq!((measured.interrupted, measured.sizes.len()), (false, 1));
     let [.., down, gone] = &measured.problems[..] else { panic!("{measured:?}") };
     assert!(down.contains("the link went down") && down.starts_with("1518 bytes"), "{measured:?}");
@@ -253,6 +256,36 @@ fn the_frames_that_teach_are_slow() {
     }
     let mut bench = Slow(Device::new(3e6), 0);
     let settings = Settings { sizes: vec![64], ..settings() };
-    campaign::run(&settings, &mut bench, &mut Live::new(Show::Nothing)).expect("a device that forwards");
+    campaign::run(&settings, &mut bench, &mut Lines::new(&mut Live::new(Show::Nothing)))
+        .expect("a device that forwards");
     assert_eq!(u64::from(bench.1), bench.0.trials, "before each trial");
+}
+
+#[test]
+fn an_observer_is_told_where_a_campaign_is_and_what_it_has_found() {
+    #[derive(Debug, Default)]
+    struct Told(Vec<String>);
+    impl Observer for Told {
+        fn begins(&mut self, trial: &str) {
+            self.0.push(format!("begins {trial}"));
+        }
+        fn goes_on(&mut self, progress: &Progress) {
+            self.0.push(format!("goes on: {} missing", progress.missing));
+        }
+        fn ended(&mut self, result: &str) {
+            self.0.push(format!("ended {result}"));
+        }
+        fn found(&mut self, finding: &str) {
+            self.0.push(format!("found {finding}"));
+        }
+    }
+    let mut told = Told::default();
+    let settings = Settings { sizes: vec![64], tests: vec![Test::Throughput], resolution: 0.5, ..settings() };
+    campaign::run(&settings, &mut Device::new(8e6), &mut told).expect("a device that forwards");
+    let [lesson, taught, begins, lost, first, _, _, _, _, second, found] = &told.0[..] else { panic!("{told:?}") };
+    assert_eq!((lesson.as_str(), taught.as_str()), ("begins 64 bytes, learning", "goes on: 0 missing"));
+    assert_eq!((begins.as_str(), lost.as_str()), ("begins 64 bytes, trial 1 at 100.000 %", "goes on: 6880952 missing"));
+    assert_eq!(first, "ended 64 bytes, trial 1 at 100.000 %: sent 14880952 at 100.000 %, lost 6880952");
+    assert_eq!(second, "ended 64 bytes, trial 2 at 50.000 %: sent 7440476 at 50.000 %, lost 0");
+    assert_eq!(found, "found 64 bytes: throughput 7440476 frames/s, 50.000 % of the link, after 2 trials");
 }

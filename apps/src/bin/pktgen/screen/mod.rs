@@ -50,7 +50,12 @@ impl Screen {
 
     /// Shows how it goes.
     pub(crate) fn show(&mut self, progress: &Progress) {
-        self.view.push(*progress);
+        self.change(|view| view.push(*progress));
+    }
+
+    /// Shows something else.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut View)) {
+        change(&mut self.view);
         self.heed_keys();
         self.draw();
     }

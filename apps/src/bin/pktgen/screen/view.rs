@@ -1,4 +1,4 @@
-//! What is drawn of a measurement: rates over time, frames by their fate, latency.
+//! What is drawn of a measurement: rates over time, frames by their fate, latency; of a campaign of many, where it is and what it has found.
 
 use std::collections::VecDeque;
 
@@ -13,21 +13,45 @@ use crate::trial::{Latency, Progress};
 /// The smallest terminal that everything fits on: columns, rows.
 const SMALLEST: (u16, u16) = (60, 16);
 
+/// The same with a campaign.
+const SMALLEST_WITH_CAMPAIGN: (u16, u16) = (80, SMALLEST.1 + CAMPAIGN_ROWS);
+
+/// Rows of a campaign that has found one thing: that, the last trial, a border.
+const CAMPAIGN_ROWS: u16 = 4;
+
 /// Rates that are kept: the widest terminals have no more columns.
 const KEPT: usize = 512;
 
 /// A measurement so far.
-pub(super) struct View {
+pub(crate) struct View {
     title: String,
+    /// `None` for a single measurement.
+    campaign: Option<Campaign>,
     last: Option<Progress>,
     /// Frames a second, the latest last.
     sent: VecDeque<u64>,
     received: VecDeque<u64>,
 }
 
+/// Where a campaign of many measurements is.
+#[derive(Debug, Default)]
+pub(crate) struct Campaign {
+    /// What is measured now.
+    pub(crate) trial: String,
+    /// What came of the last trial.
+    pub(crate) last: Option<String>,
+    /// What is known, the latest last.
+    pub(crate) found: Vec<String>,
+}
+
 impl View {
     pub(super) fn new(title: String) -> View {
-        View { title, last: None, sent: VecDeque::new(), received: VecDeque::new() }
+        View { title, campaign: None, last: None, sent: VecDeque::new(), received: VecDeque::new() }
+    }
+
+    /// Where the campaign is that this is part of.
+    pub(crate) fn campaign(&mut self) -> &mut Campaign {
+        self.campaign.get_or_insert_default()
     }
 
     /// Takes in how it goes.
@@ -44,23 +68,27 @@ impl View {
     /// Draws all of it.
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
-        if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-            let (columns, rows) = SMALLEST;
+        let (columns, rows) = self.smallest();
+        if area.width < columns || area.height < rows {
             let text = format!("{columns} x {rows} needed\n{} x {} is here", area.width, area.height);
             frame.render_widget(Paragraph::new(text), area);
             return;
         }
-        let rows = [
+        let constraints = [
             Constraint::Length(1),
+            Constraint::Length(self.campaign.as_ref().map_or(0, |campaign| campaign.rows(area.height - rows))),
             Constraint::Fill(1),
             Constraint::Fill(1),
             Constraint::Length(3),
             Constraint::Length(3),
             Constraint::Length(1),
         ];
-        let [head, sent, received, fate, latency, foot] = Layout::vertical(rows).areas(area);
+        let [head, campaign, sent, received, fate, latency, foot] = Layout::vertical(constraints).areas(area);
         let elapsed = self.last.map_or(0.0, |progress| progress.elapsed.as_secs_f64());
         frame.render_widget(Line::from(format!("{}   {elapsed:.1} s", self.title)).bold(), head);
+        if let Some(now) = &self.campaign {
+            now.draw(frame, campaign);
+        }
         // One scale for both, or they could not be compared.
         let highest = self.sent.iter().chain(&self.received).copied().max().unwrap_or(0);
         let rate = |rate: fn(&Progress) -> f64| self.last.as_ref().map_or(0.0, rate);
@@ -75,12 +103,34 @@ impl View {
         frame.render_widget(Line::from("q ends").dim(), foot);
     }
 
+    /// The smallest terminal that it fits on.
+    fn smallest(&self) -> (u16, u16) {
+        if self.campaign.is_some() { SMALLEST_WITH_CAMPAIGN } else { SMALLEST }
+    }
+
     /// Frames so far.
     fn fate(&self) -> Line<'static> {
         let Some(Progress { sent, received, missing, .. }) = self.last else { return Line::from("none yet") };
         let share = if sent == 0 { 0.0 } else { missing as f64 / sent as f64 * 100.0 };
         let text = format!("{sent} sent   {received} received   {missing} missing ({share:.3} %)");
         Line::from(text).style(if missing > 0 { Style::new().fg(Color::Red) } else { Style::new() })
+    }
+}
+
+impl Campaign {
+    /// Rows that it takes of a terminal that has so many to spare.
+    fn rows(&self, spare: u16) -> u16 {
+        let wanted = self.found.len().saturating_sub(1).try_into().unwrap_or(u16::MAX);
+        CAMPAIGN_ROWS + spare.min(wanted)
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect) {
+        let block = Block::bordered().title(format!(" {} ", self.trial));
+        // The last trial's line, and the latest findings that have room.
+        let room = usize::from(block.inner(area).height) - 1;
+        let found = self.found.iter().skip(self.found.len().saturating_sub(room));
+        let lines: Vec<Line<'_>> = found.chain(&self.last).map(|line| Line::from(line.as_str())).collect();
+        frame.render_widget(Paragraph::new(lines).block(block), area);
     }
 }
 
@@ -158,6 +208,47 @@ mod tests {
         ] {
             assert_shows(&screen, part);
         }
+    }
+
+    /// A campaign that has found so many things.
+    fn campaign(found: u32) -> View {
+        let mut view = View::new("a to b".into());
+        view.push(progress(1.5e6, 3));
+        let campaign = view.campaign();
+        campaign.trial = "1518 bytes, trial 3 at 12.500 %".into();
+        campaign.last = Some("1518 bytes, trial 2 at 25.000 %: sent 203186 at 25.000 %, lost 7".into());
+        campaign.found.extend((0..found).map(|number| format!("finding {number}.")));
+        view
+    }
+
+    #[test]
+    fn a_campaign_shows_its_trial_the_last_one_and_what_it_has_found() {
+        let (columns, rows) = SMALLEST_WITH_CAMPAIGN;
+        let screen = drawn(&campaign(1), columns, rows);
+        for part in [
+            "1518 bytes, trial 3 at 12.500 %",
+            "1518 bytes, trial 2 at 25.000 %: sent 203186 at 25.000 %, lost 7",
+            "finding 0.",
+            "1000 sent   997 received   3 missing (0.300 %)",
+            "mean 12.3 us   median 11.0 us   99 % 50.0 us",
+            "q ends",
+        ] {
+            assert_shows(&screen, part);
+        }
+        assert_shows(&drawn(&campaign(1), columns - 1, rows), "80 x 20 needed");
+    }
+
+    #[test]
+    fn a_larger_terminal_shows_more_of_what_was_found_the_latest_before_others() {
+        let (columns, rows) = SMALLEST_WITH_CAMPAIGN;
+        for (more, shown) in [(0, 99..100), (4, 95..100), (30, 69..100), (200, 0..100)] {
+            let screen = drawn(&campaign(100), columns, rows + more);
+            let is_shown = |number: u32| screen.iter().any(|line| line.contains(&format!("│finding {number}.")));
+            assert!((0..100).all(|number| is_shown(number) == shown.contains(&number)), "{more}: {screen:#?}");
+        }
+        // What is not needed is left to the rates.
+        let rows_of = |found: u32| drawn(&campaign(found), 80, 60).iter().position(|line| line.contains("sent:"));
+        assert_eq!((rows_of(0), rows_of(1), rows_of(3)), (Some(5), Some(5), Some(7)));
     }
 
     #[test]
