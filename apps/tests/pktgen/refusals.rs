@@ -22,6 +22,7 @@ fn values() {
         ("--duration", "0", &["above 0"]),
         ("--duration", "-1", &["above 0"]),
         ("--window", "0", &["--window"]),
+        ("--settle", "1000001ms", &["--settle", "1000 s"]),
         ("--flows", "0", &["--flows 0", "65536"]),
         ("--flows", "65537", &["--flows 65537", "65536"]),
         ("--vlan", "4095", &["0 to 4094"]),

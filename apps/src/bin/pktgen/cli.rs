@@ -61,12 +61,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Send a frame only while fewer than so many are on their way. With 1, each frame waits for the one before to come back.
+    /// Send a frame only while fewer than so many are on their way: of those that left after the latest that has arrived. With 1, each frame
+    /// waits for the one before to come back. After 100 ms without an arrival all of them are given up.
     #[arg(long, value_name = "FRAMES")]
     window: Option<NonZeroU32>,
 
-    /// How long to wait for the last frames, as in 2s or 500ms: what comes later counts as lost. When all have arrived it waits no longer.
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    /// How long to wait for the last frames, as in 2s or 500ms, at most 1000s: what comes later counts as lost. When all have arrived it
+    /// waits no longer.
+    #[arg(long, value_name = "TIME", value_parser = settle, default_value = "2s")]
     pub(crate) settle: Duration,
 
     /// Send from the second port to the first too. The report has each way for itself as well.
@@ -154,6 +156,18 @@ Examples:
       one frame after the other, there and back
   pktgen --port pci:0000:01:00.0 --pcap traffic.pcap --timing 10x
       a capture, ten times faster";
+
+/// A settling time: not so long that the time stamps of the frames that come within it wrap.
+///
+/// # Errors
+/// What is needed.
+pub(crate) fn settle(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(1000);
+    match time(text)? {
+        time if time <= LONGEST => Ok(time),
+        _ => Err(format!("time stamps do not tell more than {} s", LONGEST.as_secs())),
+    }
+}
 
 impl TrafficOptions {
     /// Whether frames have a VLAN tag.

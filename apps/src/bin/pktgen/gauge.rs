@@ -15,6 +15,8 @@ pub(crate) struct Gauge {
     pub(crate) received: Count,
     /// Frames of which it is known what became of them: received intact or damaged.
     pub(crate) answered: Count,
+    /// Frames that had left when the latest that has arrived did, it included.
+    pub(crate) reached: Count,
     /// Frames that later ones have overtaken and that have not arrived.
     pub(crate) missing: Count,
 }
@@ -31,12 +33,17 @@ impl Count {
 
     #[inline]
     pub(crate) fn add(&self, amount: u64) {
-        self.0.store(self.now() + amount, Ordering::Relaxed);
+        self.set(self.now() + amount);
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, to: u64) {
+        self.0.store(to, Ordering::Relaxed);
     }
 
     #[inline]
     pub(crate) fn take_off(&self, amount: u64) {
-        self.0.store(self.now().saturating_sub(amount), Ordering::Relaxed);
+        self.set(self.now().saturating_sub(amount));
     }
 }
 

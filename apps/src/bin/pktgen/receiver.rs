@@ -9,14 +9,14 @@ use rtrb::{Consumer, Producer};
 
 use crate::gauge::Gauge;
 use crate::sequence::{Arrival, Tracker};
-use crate::signature::Signature;
+use crate::signature::{Signature, TIME_BITS};
 use crate::traffic::{Template, Verdict};
 use crate::trial::{Counts, histogram};
 
 /// What a receiver looks for.
 pub(crate) enum Expected<'a> {
     /// Frames of this template.
-    Generated { template: &'a Template, flows: Vec<Tracker> },
+    Generated { template: &'a Template, tracker: Tracker },
     /// Frames without a signature: all are counted.
     Anything,
     /// None: nobody sends to this port.
@@ -26,7 +26,7 @@ pub(crate) enum Expected<'a> {
 impl<'a> Expected<'a> {
     /// Frames of a template, none of which has arrived.
     pub(crate) fn generated(template: &'a Template) -> Expected<'a> {
-        Expected::Generated { template, flows: vec![Tracker::new(); template.flows()] }
+        Expected::Generated { template, tracker: Tracker::new(template.flows()) }
     }
 }
 
@@ -75,20 +75,23 @@ impl<'a> Receiver<'a> {
         if received == 0 {
             return 0;
         }
-        let now = clock.now() as u32;
+        let now = clock.now();
         let before = self.counts;
         for packet in &self.burst[..] {
             match &mut self.expected {
-                Expected::Generated { template, flows } => match template.inspect(packet.data()) {
+                Expected::Generated { template, tracker } => match template.inspect(packet.data()) {
                     Verdict::Intact(signature) => {
-                        self.counts.note(&mut self.latency, &self.gauge, flows, signature, now);
+                        self.counts.note(&mut self.latency, &self.gauge, tracker, signature, now);
                     }
                     Verdict::Rewritten(signature) => {
-                        if self.counts.note(&mut self.latency, &self.gauge, flows, signature, now) {
+                        if self.counts.note(&mut self.latency, &self.gauge, tracker, signature, now) {
                             self.counts.rewritten += 1;
                         }
                     }
-                    Verdict::Damaged => self.counts.corrupted += 1,
+                    Verdict::Damaged => {
+                        self.counts.corrupted += 1;
+                        tracker.arrive_damaged();
+                    }
                     Verdict::Foreign => self.counts.foreign += 1,
                 },
                 Expected::Anything => self.counts.received += 1,
@@ -98,6 +101,9 @@ impl<'a> Receiver<'a> {
         self.burst.clear();
         let intact = self.counts.received - before.received;
         self.gauge.received.add(intact);
+        if let Expected::Generated { tracker, .. } = &self.expected {
+            self.gauge.reached.set(tracker.reached());
+        }
         self.gauge.answered.add(intact + self.counts.corrupted - before.corrupted);
         received
     }
@@ -127,13 +133,11 @@ impl Counts {
         &mut self,
         latency: &mut Histogram<u64>,
         gauge: &Gauge,
-        flows: &mut [Tracker],
+        tracker: &mut Tracker,
         signature: Signature,
-        now: u32,
+        now: u64,
     ) -> bool {
-        // A flow that there is not is foreign, says the template.
-        let Some(flow) = flows.get_mut(usize::from(signature.flow)) else { return false };
-        match flow.arrive(signature.sequence) {
+        match tracker.arrive(signature.number) {
             Arrival::Latest { skipped: 0 } => {}
             Arrival::Latest { skipped } => gauge.missing.add(skipped),
             Arrival::Late => {
@@ -144,9 +148,57 @@ impl Counts {
                 self.duplicated += 1;
                 return false;
             }
+            Arrival::Stale => {
+                self.stale += 1;
+                return false;
+            }
         }
         self.received += 1;
-        latency.saturating_record(u64::from(now.wrapping_sub(signature.time)));
+        latency.saturating_record(now.wrapping_sub(signature.time) & ((1 << TIME_BITS) - 1));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is counted of frames with these numbers, each a microsecond after it left.
+    fn counted(numbers: impl Iterator<Item = u64>) -> (Counts, Histogram<u64>) {
+        let (mut counts, mut latency, gauge) = (Counts::default(), histogram(), Gauge::default());
+        let mut tracker = Tracker::new(1);
+        for number in numbers {
+            counts.note(&mut latency, &gauge, &mut tracker, Signature { mark: 1, number, time: 0 }, 1000);
+        }
+        (counts, latency)
+    }
+
+    /// A copy stands in for no frame that is lost, however late it is.
+    #[test]
+    fn a_late_copy_is_not_received() {
+        let (lost, copied) = (100, 200);
+        let numbers = (0..5000).filter(|&number| number != lost);
+        let late = |delay| numbers.clone().take(delay).chain([copied]).chain(numbers.clone().skip(delay));
+        for delay in [1000, 2000, 4000] {
+            let (counts, latency) = counted(late(delay));
+            assert_eq!(counts, Counts { received: 4999, duplicated: 1, ..Counts::default() }, "after {delay}");
+            assert_eq!(latency.len(), 4999);
+        }
+    }
+
+    #[test]
+    fn what_is_too_late_to_tell_is_counted_apart() {
+        let (counts, latency) = counted([0, 1 << 30, 1].into_iter());
+        assert_eq!((counts, latency.len()), (Counts { received: 2, stale: 1, ..Counts::default() }, 2));
+    }
+
+    /// Time stamps have fewer bits than the clock.
+    #[test]
+    fn a_frame_may_be_on_its_way_for_minutes() {
+        let (mut counts, mut latency, gauge) = (Counts::default(), histogram(), Gauge::default());
+        let (left, held) = ((1 << TIME_BITS) - 7, 600_000_000_000);
+        let signature = Signature { mark: 1, number: 0, time: left };
+        counts.note(&mut latency, &gauge, &mut Tracker::new(1), signature, left + held);
+        assert!(latency.equivalent(latency.max(), held), "{} instead of {held} ns", latency.max());
     }
 }

@@ -111,8 +111,8 @@ impl Report {
 
     /// Whether all went as it was asked for.
     pub(crate) fn is_clean(&self) -> bool {
-        let Counts { lost, duplicated, reordered, corrupted, .. } = self.outcome.total.counts;
-        lost + duplicated + reordered + corrupted + self.skipped == 0
+        let Counts { lost, duplicated, reordered, stale, corrupted, .. } = self.outcome.total.counts;
+        lost + duplicated + reordered + stale + corrupted + self.skipped == 0
             && self.share_of_asked() >= REACHED
             && self.outcome.problems.is_empty()
     }
@@ -172,16 +172,18 @@ type Row = (&'static str, u64, String);
 
 /// Frames by their fate.
 fn fates(figures: &Figures) -> Vec<Row> {
-    let Counts { sent, received, lost, duplicated, reordered, corrupted, rewritten, foreign } = figures.counts;
+    let Counts { sent, received, lost, duplicated, reordered, stale, corrupted, rewritten, foreign } = figures.counts;
     let share = if sent > 0 { format!("{:.4} %", lost as f64 * 100.0 / sent as f64) } else { String::new() };
     let mut rows = vec![("sent", sent, rate(figures)), ("received", received, String::new()), ("lost", lost, share)];
     rows.extend(
         [("duplicated", duplicated), ("reordered", reordered), ("corrupted", corrupted)]
             .map(|(name, count)| (name, count, String::new())),
     );
-    for (name, count, note) in
-        [("rewritten", rewritten, "arrived with another Ethernet header"), ("foreign", foreign, "frames of others")]
-    {
+    for (name, count, note) in [
+        ("stale", stale, "came too late to tell whether for the first time: not received, nor reordered"),
+        ("rewritten", rewritten, "arrived with another Ethernet header"),
+        ("foreign", foreign, "frames of others"),
+    ] {
         if count > 0 {
             rows.push((name, count, note.to_owned()));
         }
@@ -341,6 +343,7 @@ mod tests {
             (Counts { lost: 1, ..counts }, 0, None, None, "10.0000 %"),
             (Counts { duplicated: 3, ..counts }, 0, None, None, "3"),
             (Counts { reordered: 3, ..counts }, 0, None, None, "3"),
+            (Counts { stale: 3, ..counts }, 0, None, None, "stale"),
             (Counts { corrupted: 3, ..counts }, 0, None, None, "3"),
             (counts, 7, None, None, "skipped"),
             (counts, 0, Some(6.0), None, "83.3 % of the rate"),

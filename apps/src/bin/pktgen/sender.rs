@@ -13,7 +13,7 @@ use crate::rate::{Cost, WIRE_OVERHEAD};
 use crate::source::Source;
 use crate::trial::{End, histogram};
 
-/// After this time without an answer the frames of a window are given up: they are lost, and others may leave.
+/// After this time in which none of a window has arrived all of it are given up, and others may leave.
 const WINDOW_PATIENCE_NS: u64 = 100_000_000;
 
 /// What a sender sends, and how.
@@ -23,7 +23,7 @@ pub(crate) struct Task<'a> {
     /// `None` for as fast as possible, or at the frames' own times.
     pub(crate) cost: Option<Cost>,
     pub(crate) end: End,
-    /// Most frames on their way at a time.
+    /// Most frames on their way at a time: those that left after the latest that has arrived.
     pub(crate) window: Option<u64>,
 }
 
@@ -45,14 +45,15 @@ pub(crate) struct Sender<'a> {
     lateness: Histogram<u64>,
 }
 
-/// Frames that may be on their way.
+/// Frames that may be on their way. Which those are is told from the latest that has arrived, not from how many have (as TCP does with
+/// forward acknowledgment): so what was given up and arrives in the end is not counted twice, and an overtaken frame holds up nobody.
 #[derive(Debug)]
 struct Window {
     size: u64,
-    /// Frames that will not be answered any more.
+    /// Frames, from the first, that are waited for no more.
     given_up: u64,
-    /// Answers at the last look, and when they changed.
-    answered: u64,
+    /// Frames up to the latest that had arrived at the last look, and when it changed.
+    reached: u64,
     since: u64,
 }
 
@@ -77,7 +78,7 @@ impl<'a> Sender<'a> {
     ) -> Sender<'a> {
         let Task { source, cost, end, window } = task;
         let pacer = if source.due().is_some() { Pacer::on_schedule() } else { Pacer::at_rate(cost) };
-        let window = window.map(|size| Window { size, given_up: 0, answered: 0, since: 0 });
+        let window = window.map(|size| Window { size, given_up: 0, reached: 0, since: 0 });
         Sender {
             tx,
             pool,
@@ -118,7 +119,7 @@ impl<'a> Sender<'a> {
         let before = wire_bytes(&self.burst);
         // Just before they leave; again if the card had no room for them.
         if !self.burst.is_empty() {
-            let time = clock.now() as u32;
+            let time = clock.now();
             for packet in &mut self.burst[..] {
                 // Fails for shared packets only, which none of these is.
                 if let Ok(frame) = packet.data_mut() {
@@ -146,7 +147,7 @@ impl<'a> Sender<'a> {
             room = room.min(count - self.made);
         }
         if let Some(window) = &mut self.window {
-            room = room.min(window.room(self.made, self.gauge.answered.now(), now));
+            room = room.min(window.room(self.made, self.gauge.reached.now(), now));
         }
         for _ in 0..room {
             if let Some(offset) = self.source.due() {
@@ -172,11 +173,11 @@ impl<'a> Sender<'a> {
             End::Frames(count) => self.made == count,
             End::Open => false,
         };
-        let answered = match &mut self.window {
-            Some(window) => window.room(self.made, self.gauge.answered.now(), now) == window.size,
+        let arrived = match &mut self.window {
+            Some(window) => window.room(self.made, self.gauge.reached.now(), now) == window.size,
             None => true,
         };
-        all_out && answered && (all_sent || self.source.is_at_end())
+        all_out && arrived && (all_sent || self.source.is_at_end())
     }
 
     /// Sends nothing more. What the card has not taken was never sent.
@@ -195,16 +196,56 @@ impl<'a> Sender<'a> {
 
 impl Window {
     /// Frames that may be made now.
-    fn room(&mut self, made: u64, answered: u64, now: u64) -> u64 {
-        if answered != self.answered {
-            (self.answered, self.since) = (answered, now);
+    fn room(&mut self, made: u64, reached: u64, now: u64) -> u64 {
+        if reached != self.reached {
+            (self.reached, self.since) = (reached, now);
         } else if now.saturating_sub(self.since) > WINDOW_PATIENCE_NS {
-            (self.given_up, self.since) = (made - answered.min(made), now);
+            (self.given_up, self.since) = (made, now);
         }
-        self.size.saturating_sub(made.saturating_sub(answered + self.given_up))
+        self.size.saturating_sub(made.saturating_sub(reached.max(self.given_up)))
     }
 }
 
 fn wire_bytes(burst: &Burst) -> usize {
     burst.iter().map(|packet| packet.len() + WIRE_OVERHEAD).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(size: u64) -> Window {
+        Window { size, given_up: 0, reached: 0, since: 0 }
+    }
+
+    /// All that was given up arrives in the end. Then the window is as large as before.
+    #[test]
+    fn a_window_that_was_given_up_does_not_grow() {
+        let mut window = window(32);
+        assert_eq!(window.room(0, 0, 0), 32);
+        assert_eq!(window.room(32, 0, WINDOW_PATIENCE_NS), 0);
+        // The cable stalls: another window's worth leaves.
+        assert_eq!(window.room(32, 0, WINDOW_PATIENCE_NS + 1), 32);
+        // It goes on, and the first ones arrive.
+        let mut now = WINDOW_PATIENCE_NS + 2;
+        assert_eq!(window.room(64, 32, now), 0);
+        for reached in 33..1000 {
+            now += 1000;
+            assert_eq!(window.room(reached + 31, reached, now), 1);
+        }
+    }
+
+    #[test]
+    fn the_end_waits_for_the_last_frame_after_a_stall_too() {
+        let mut window = window(4);
+        assert_eq!(window.room(4, 0, WINDOW_PATIENCE_NS + 1), 4);
+        // Two late ones are no answer to the two that have left since.
+        assert_eq!(window.room(6, 2, WINDOW_PATIENCE_NS + 2), 2);
+        assert_eq!(window.room(6, 6, WINDOW_PATIENCE_NS + 3), 4);
+    }
+
+    #[test]
+    fn an_overtaken_frame_holds_up_nobody() {
+        assert_eq!(window(4).room(10, 10, 5), 4, "one of the ten is lost");
+    }
 }

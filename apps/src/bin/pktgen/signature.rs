@@ -1,8 +1,8 @@
 //! What is at the start of every generated payload, by which the receiving side knows a frame.
 //!
 //! ```text
-//!   0      2       4      6          10       14
-//!   │ mark │ check │ flow │ sequence │  time  │ filling ...          big endian, nanoseconds
+//!   0      2       4        9        14
+//!   │ mark │ check │ number │  time  │ filling ...          big endian, nanoseconds
 //! ```
 //!
 //! Fourteen bytes, so that a VLAN tag, IPv4 and UDP fit in front of it in a frame of 64. The check makes the ones' complement sum of the
@@ -14,16 +14,24 @@ use etherparse::checksum::Sum16BitWords;
 /// Bytes of a signature.
 pub(crate) const LENGTH: usize = 14;
 
+/// Bits of a number. At 15 million frames a second they wrap after 20 hours.
+pub(crate) const NUMBER_BITS: u32 = 40;
+
+/// Bits of a time. In nanoseconds they wrap after 18 minutes.
+pub(crate) const TIME_BITS: u32 = 40;
+
+/// Bytes of an integer that neither has.
+const UPPER: usize = 3;
+
 /// Who a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signature {
     /// Tells trials and ways apart. Not 0.
     pub(crate) mark: u16,
-    pub(crate) flow: u16,
-    /// Number of the frame in its flow.
-    pub(crate) sequence: u32,
-    /// When it left, in nanoseconds. It wraps every 4.29 s.
-    pub(crate) time: u32,
+    /// Flow, and number of the frame in it ([`crate::sequence::Numbering`]), of which it has the lower [`NUMBER_BITS`].
+    pub(crate) number: u64,
+    /// When it left, in nanoseconds, of which it has the lower [`TIME_BITS`].
+    pub(crate) time: u64,
 }
 
 impl Signature {
@@ -32,9 +40,8 @@ impl Signature {
     pub(crate) fn write(self, place: &mut [u8; LENGTH], filling: Sum16BitWords) {
         place[0..2].copy_from_slice(&self.mark.to_be_bytes());
         place[2..4].fill(0);
-        place[4..6].copy_from_slice(&self.flow.to_be_bytes());
-        place[6..10].copy_from_slice(&self.sequence.to_be_bytes());
-        place[10..14].copy_from_slice(&self.time.to_be_bytes());
+        place[4..9].copy_from_slice(&self.number.to_be_bytes()[UPPER..]);
+        place[9..14].copy_from_slice(&self.time.to_be_bytes()[UPPER..]);
         let check = filling.add_slice(place).ones_complement();
         place[2..4].copy_from_slice(&check.to_ne_bytes());
     }
@@ -43,24 +50,30 @@ impl Signature {
     #[inline]
     pub(crate) fn read(payload: &[u8]) -> Option<Signature> {
         let bytes: &[u8; LENGTH] = payload.first_chunk()?;
-        let half = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        Some(Signature { mark: half(0), flow: half(4), sequence: word(6), time: word(10) })
+        let [m0, m1, _, _, n0, n1, n2, n3, n4, t0, t1, t2, t3, t4] = *bytes;
+        Some(Signature {
+            mark: u16::from_be_bytes([m0, m1]),
+            number: u64::from_be_bytes([0, 0, 0, n0, n1, n2, n3, n4]),
+            time: u64::from_be_bytes([0, 0, 0, t0, t1, t2, t3, t4]),
+        })
     }
 }
 
 /// Replaces the time, and corrects the check by the difference (RFC 1624, equation 3) without a look at the filling.
 #[inline]
-pub(crate) fn stamp(payload: &mut [u8], time: u32) {
+pub(crate) fn stamp(payload: &mut [u8], time: u64) {
     let Some(place) = payload.first_chunk_mut::<LENGTH>() else { return };
-    let old = [!place[10], !place[11], !place[12], !place[13]];
-    let check = Sum16BitWords::new()
+    // The sum is of words of two bytes: the time's first one has the last byte of the number, too.
+    let without = Sum16BitWords::new()
         .add_2bytes([!place[2], !place[3]])
-        .add_4bytes(old)
-        .add_4bytes(time.to_be_bytes())
+        .add_2bytes([!place[8], !place[9]])
+        .add_4bytes([!place[10], !place[11], !place[12], !place[13]]);
+    place[9..14].copy_from_slice(&time.to_be_bytes()[UPPER..]);
+    let check = without
+        .add_2bytes([place[8], place[9]])
+        .add_4bytes([place[10], place[11], place[12], place[13]])
         .ones_complement();
     place[2..4].copy_from_slice(&check.to_ne_bytes());
-    place[10..14].copy_from_slice(&time.to_be_bytes());
 }
 
 /// Whether no byte of the payload has changed. (Zeros behind it, as a card pads with, do not matter.)
@@ -84,10 +97,9 @@ mod tests {
     }
 
     fn signatures() -> impl Strategy<Value = Signature> {
-        (1_u16.., any::<u16>(), any::<u32>(), any::<u32>()).prop_map(|(mark, flow, sequence, time)| Signature {
+        (1_u16.., 0..1_u64 << NUMBER_BITS, 0..1_u64 << TIME_BITS).prop_map(|(mark, number, time)| Signature {
             mark,
-            flow,
-            sequence,
+            number,
             time,
         })
     }
@@ -101,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn another_time_keeps_it_intact(signature in signatures(), times in prop::collection::vec(any::<u32>(), 1..4)) {
+        fn another_time_keeps_it_intact(signature in signatures(), times in prop::collection::vec(0..1_u64 << TIME_BITS, 1..4)) {
             let mut payload = payload(signature, b"odd");
             for &time in &times {
                 stamp(&mut payload, time);

@@ -42,7 +42,7 @@ impl Source<'_> {
 
     /// Sets the time at which a frame leaves, if frames have a place for it.
     #[inline]
-    pub(crate) fn stamp(&self, frame: &mut [u8], time: u32) {
+    pub(crate) fn stamp(&self, frame: &mut [u8], time: u64) {
         if let Source::Generated(generated) = self {
             generated.template.stamp(frame, time);
         }
@@ -60,7 +60,8 @@ pub(crate) struct Generated<'a> {
     template: &'a Template,
     flow: usize,
     shape: usize,
-    sequence: u32,
+    /// Number of the next frame in its flow.
+    sequence: u64,
 }
 
 impl<'a> Generated<'a> {
@@ -79,7 +80,7 @@ impl<'a> Generated<'a> {
         self.flow += 1;
         if self.flow == self.template.flows() {
             self.flow = 0;
-            self.sequence = self.sequence.wrapping_add(1);
+            self.sequence += 1;
         }
         Ok(packet)
     }

@@ -9,10 +9,11 @@ use gannet::MacAddress;
 
 use crate::field::{Field, Vlan};
 use crate::random::XorShift;
+use crate::sequence::Numbering;
 use crate::signature::{self, Signature};
 use crate::size::{FCS, Sizes};
 
-/// Most flows: the signature has 16 bits for them.
+/// Most flows: all of them take turns, and each has its headers in memory.
 pub(crate) const MAX_FLOWS: u32 = 1 << 16;
 
 /// Routers on the way. RFC 2544 leaves it open; this is what hosts send with.
@@ -122,6 +123,7 @@ impl Layers {
 #[derive(Debug)]
 pub(crate) struct Template {
     mark: u16,
+    numbering: Numbering,
     layers: Layers,
     head_length: usize,
     heads: Vec<Head>,
@@ -179,7 +181,8 @@ impl Template {
             Shape { length, filling: Sum16BitWords::new().add_slice(&filling[..filled]) }
         };
         let shapes = traffic.sizes.cycle().into_iter().map(shape).collect();
-        Ok(Template { mark, layers: traffic.layers(), head_length, heads, shapes, filling })
+        let numbering = Numbering::new(heads.len());
+        Ok(Template { mark, numbering, layers: traffic.layers(), head_length, heads, shapes, filling })
     }
 
     /// How many flows there are.
@@ -200,18 +203,18 @@ impl Template {
 
     /// Writes frame number `sequence` of a flow. It is as long as [`Self::length`] says, and leaves at the time 0 until it is stamped.
     #[inline]
-    pub(crate) fn write(&self, frame: &mut [u8], flow: usize, shape: usize, sequence: u32) {
+    pub(crate) fn write(&self, frame: &mut [u8], flow: usize, shape: usize, sequence: u64) {
         let (head, payload) = frame.split_at_mut(self.head_length);
         self.heads[flow].write(head, self.layers, payload.len());
         let Some((place, rest)) = payload.split_first_chunk_mut() else { return };
-        let signature = Signature { mark: self.mark, flow: flow as u16, sequence, time: 0 };
+        let signature = Signature { mark: self.mark, number: self.numbering.number(flow, sequence), time: 0 };
         signature.write(place, self.shapes[shape].filling.clone());
         rest.copy_from_slice(&self.filling[..rest.len()]);
     }
 
     /// Sets the time at which a frame leaves.
     #[inline]
-    pub(crate) fn stamp(&self, frame: &mut [u8], time: u32) {
+    pub(crate) fn stamp(&self, frame: &mut [u8], time: u64) {
         if let Some(payload) = frame.get_mut(self.head_length..) {
             signature::stamp(payload, time);
         }
@@ -226,10 +229,16 @@ impl Template {
         if !signature::is_intact(payload) || !self.layers.are_intact(head) {
             return Verdict::Damaged;
         }
-        let Some(sent) = self.heads.get(usize::from(signature.flow)) else { return Verdict::Foreign };
+        let Some(sent) = self.head(signature) else { return Verdict::Foreign };
         let ethernet = self.head_length - self.layers.length();
         let as_sent = head.len() == sent.bytes.len() && head[..ethernet] == sent.bytes[..ethernet];
         if as_sent { Verdict::Intact(signature) } else { Verdict::Rewritten(signature) }
+    }
+
+    /// Headers of the flow that a signature names, if there is one.
+    #[inline]
+    fn head(&self, signature: Signature) -> Option<&Head> {
+        self.heads.get(self.numbering.flow(signature.number))
     }
 
     /// Where the signature begins: where it was, or a VLAN tag further if one was added or taken away on the way.
@@ -246,7 +255,7 @@ impl Template {
     #[cold]
     fn blame(&self, frame: &[u8]) -> Verdict {
         let Some((head, payload)) = frame.split_at_checked(self.head_length) else { return Verdict::Foreign };
-        let sent = Signature::read(payload).and_then(|signature| self.heads.get(usize::from(signature.flow)));
+        let sent = Signature::read(payload).and_then(|signature| self.head(signature));
         let Some(sent) = sent else { return Verdict::Foreign };
         let addresses = self.head_length - self.layers.addressing()..self.head_length - UDP / 2;
         let ours = head[addresses.clone()] == sent.bytes[addresses] && !signature::is_intact(payload);

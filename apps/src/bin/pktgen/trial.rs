@@ -7,10 +7,11 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::rate::Rate;
+use crate::signature::TIME_BITS;
 use crate::traffic::Traffic;
 
-/// Latencies that a histogram tells apart: 1 ns to 4.29 s (a time stamp has 32 bits), to three digits.
-const LONGEST_LATENCY: u64 = u32::MAX as u64;
+/// Times that a histogram tells apart: 1 ns to the longest that a time stamp can tell, 18 minutes, to three digits.
+const LONGEST: u64 = (1 << TIME_BITS) - 1;
 const DIGITS: u8 = 3;
 
 /// What to send, how fast, until when.
@@ -87,6 +88,8 @@ pub(crate) struct Counts {
     pub(crate) duplicated: u64,
     /// Arrived after a later one of the same flow.
     pub(crate) reordered: u64,
+    /// Arrived so late that it is not known whether for the first time: neither received nor reordered.
+    pub(crate) stale: u64,
     /// Arrived with wrong bytes.
     pub(crate) corrupted: u64,
     /// Of those received: with another Ethernet header than they were sent with, as behind a router. No fault.
@@ -103,6 +106,7 @@ impl Counts {
         self.lost += other.lost;
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
+        self.stale += other.stale;
         self.corrupted += other.corrupted;
         self.rewritten += other.rewritten;
         self.foreign += other.foreign;
@@ -199,9 +203,9 @@ pub(crate) trait Bench {
     fn line_rate_bits(&self) -> u64;
 }
 
-/// An empty histogram of latencies. It never grows: longer ones count as the longest.
+/// An empty histogram of times. It never grows: longer ones count as the longest.
 pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_max(LONGEST_LATENCY, DIGITS).expect("bounds that make sense")
+    Histogram::new_with_max(LONGEST, DIGITS).expect("bounds that make sense")
 }
 
 /// Adds to one histogram what another one has.

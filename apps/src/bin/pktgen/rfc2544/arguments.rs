@@ -11,7 +11,7 @@ use gannet_apps::port_name;
 use gannet_apps::values::time;
 
 use super::campaign::{Settings, Test};
-use crate::cli::TrafficOptions;
+use crate::cli::{TrafficOptions, settle};
 use crate::size::{self, LONGEST, SHORTEST, Sizes};
 
 /// Most repetitions of a trial.
@@ -41,9 +41,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     trial: Duration,
 
-    /// How long to wait for the last frames of each trial, as in 2s or 500ms: what comes later counts as lost. The RFC has 2 s. When
-    /// all have arrived it waits no longer.
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    /// How long to wait for the last frames of each trial, as in 2s or 500ms, at most 1000s: what comes later counts as lost. The RFC has
+    /// 2 s. When all have arrived it waits no longer.
+    #[arg(long, value_name = "TIME", value_parser = settle, default_value = "2s")]
     settle: Duration,
 
     /// Share of the frames that may be lost, as in 0.01%.
@@ -182,6 +182,7 @@ mod tests {
             ("--trial", "-1s", "number of seconds"),
             ("--trial", "0", "above 0"),
             ("--trial", "1e300", "number of seconds"),
+            ("--settle", "1001s", "1000 s"),
             ("--loss", "101%", "0 to 100"),
             ("--loss", "NaN", "0 to 100"),
             ("--resolution", "0", "more than 0"),

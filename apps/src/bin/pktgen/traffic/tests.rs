@@ -12,7 +12,7 @@ fn template(traffic: &Traffic) -> Template {
     Template::new(traffic, MARK, FROM, TO).unwrap()
 }
 
-fn frame(template: &Template, flow: usize, shape: usize, sequence: u32, time: u32) -> Vec<u8> {
+fn frame(template: &Template, flow: usize, shape: usize, sequence: u64, time: u64) -> Vec<u8> {
     let mut frame = vec![0xEE; template.length(shape)];
     template.write(&mut frame, flow, shape, sequence);
     template.stamp(&mut frame, time);
@@ -58,10 +58,10 @@ fn frames_of_all_kinds_and_sizes_are_valid_and_known_again() {
         let template = template(&traffic);
         for shape in 0..template.shapes() {
             for flow in 0..template.flows() {
-                let (sequence, time) = (u32::MAX - shape as u32, 0xFEDC_0000 | shape as u32);
+                let (sequence, time) = ((1 << 36) - shape as u64, 0xFE_DCBA_0000 | shape as u64);
                 let frame = frame(&template, flow, shape, sequence, time);
                 assert_valid(&frame);
-                let signature = Signature { mark: MARK, flow: flow as u16, sequence, time };
+                let signature = Signature { mark: MARK, number: template.numbering.number(flow, sequence), time };
                 assert_eq!(template.inspect(&frame), Verdict::Intact(signature));
             }
         }
@@ -160,10 +160,10 @@ fn a_tag_more_or_less_is_a_rewritten_header() {
     stripped.drain(12..16);
     // As a card pads it.
     stripped.resize(60, 0);
-    assert!(matches!(tagged.inspect(&stripped), Verdict::Rewritten(Signature { sequence: 1, time: 2, .. })));
+    assert!(matches!(tagged.inspect(&stripped), Verdict::Rewritten(Signature { number: 4, time: 2, .. })));
     let mut added = frame(&plain, 0, 0, 1, 2);
     added.splice(12..12, [0x81, 0, 0, 7]);
-    assert!(matches!(plain.inspect(&added), Verdict::Rewritten(Signature { sequence: 1, time: 2, .. })));
+    assert!(matches!(plain.inspect(&added), Verdict::Rewritten(Signature { number: 4, time: 2, .. })));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_router_on_the_way_is_no_damage() {
     let checksum = (checksum + (checksum >> 16)) as u16;
     routed[24..26].copy_from_slice(&checksum.to_be_bytes());
     assert_valid(&routed);
-    assert!(matches!(template.inspect(&routed), Verdict::Rewritten(Signature { sequence: 8, .. })));
+    assert!(matches!(template.inspect(&routed), Verdict::Rewritten(Signature { number: 8, .. })));
 }
 
 #[test]

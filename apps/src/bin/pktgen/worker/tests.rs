@@ -191,6 +191,16 @@ fn a_window_survives_loss() {
     assert_eq!((outcome.sent, outcome.counts.received), (40, 40 - lost));
 }
 
+/// With a window of one nothing but the damaged frame itself says that the next one may leave.
+#[test]
+fn a_damaged_frame_holds_up_no_window() {
+    let mut rig = Rig::new(Faults { corruption_ppm: 100_000, ..Faults::default() }, 3);
+    let outcome = rig.run(&template(&Traffic::default(), 1), (Rate::Max, End::Frames(1000), Some(1)));
+    assert!(outcome.counts.corrupted > 20, "{:?}", outcome.counts);
+    assert_eq!(outcome.counts.received + outcome.counts.corrupted, 1000, "{:?}", outcome.counts);
+    assert!(outcome.seconds < 0.1, "none is waited for until it is given up: {} s", outcome.seconds);
+}
+
 #[test]
 fn frames_of_another_trial_are_foreign() {
     let mut rig = Rig::new(Faults::default(), 0);
