@@ -211,13 +211,14 @@ fn rows_are_shown_with_their_units() {
     static REASON: Reason = Reason::new("test", "shown", "of no use");
     COUNTER.add(1234);
     REASON.count(9);
-    let tunables = [tunable_row("pool.cache"), tunable_row("pool.destroy_warn_ms"), tunable_row("pool.tracking")];
+    // None that another test sets.
+    let tunables = ["pool.cache", "pool.cache_refill_percent", "pool.tracking"].map(tunable_row);
     let expected = "\
-TUNABLE               VALUE  DEFAULT          RANGE  UNIT          DESCRIPTION
-pool.cache              512      512     0 to 65536  buffers       free buffers that a core keeps for itself
-pool.destroy_warn_ms   1000     1000  10 to 3600000  milliseconds  \
-time between two warnings of a closed pool whose buffers are not home
-pool.tracking             0        0         0 to 1  0 off, 1 on   remember who holds each buffer
+TUNABLE                    VALUE  DEFAULT       RANGE  UNIT         DESCRIPTION
+pool.cache                   512      512  0 to 65536  buffers      free buffers that a core keeps for itself
+pool.cache_refill_percent     50       50    1 to 100  percent      \
+part of a core's cache that is filled from the pool's ring at a time
+pool.tracking                  0        0      0 to 1  0 off, 1 on  remember who holds each buffer
 ";
     assert_eq!(Table::of(&tunables).to_string(), expected);
     let expected = "\

@@ -23,7 +23,7 @@ fn start_with(place: &Place, ports: [&str; 2], queues: &str) -> Running {
     command.args(["--port", ports[0], "--port", ports[1], "--queues", queues, "--json"]);
     let l2fwd = Running::start(&mut command);
     let socket = place.file(&format!("gannet/l2fwd-{}.sock", l2fwd.id()));
-    wait_until("its ports", || client::state(&socket).is_ok_and(|state| state.ports.len() == 2));
+    wait_until("its ports", || client::state(&socket, client::PATIENCE).is_ok_and(|state| state.ports.len() == 2));
     l2fwd
 }
 

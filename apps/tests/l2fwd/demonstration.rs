@@ -26,7 +26,7 @@ fn forwards_without_loss_and_measures() {
         assert!(report.measured(measured).is_some_and(|value| value > 0.0), "{measured}: {report:?}");
     }
     let seconds = report.measured("/seconds").expect("a duration");
-    assert!((1.0..10.0).contains(&seconds), "{report:?}");
+    assert!((1.0..60.0).contains(&seconds), "{report:?}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn stays_on_the_core_that_is_named() {
 
 #[test]
 fn for_people_it_prints_plain_lines_when_this_is_no_terminal() {
-    let outcome = Outcome::of(l2fwd().args(["--duration", "1.2"]));
+    let outcome = Outcome::of(l2fwd().args(["--duration", "2"]));
     assert_eq!(outcome.status, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     for part in ["0 -> 1", "1 -> 0", "all ", "cycles a packet", "to the first packet", "buffers    stopped"] {
         assert!(outcome.stdout.contains(part), "{part}: {}", outcome.stdout);

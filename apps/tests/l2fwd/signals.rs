@@ -10,8 +10,8 @@ use nix::unistd::mkfifo;
 
 use super::{GENERATOR, Report, l2fwd, play, report, with_ports};
 
-/// A signal must end the program in this time. What it takes: 50 ms of quiet, the cards' stop.
-const END: Duration = Duration::from_secs(10);
+/// A signal must end the program in this time. What it takes: 50 ms of quiet, the cards' stop; much longer where others keep the cores busy.
+const END: Duration = Duration::from_secs(60);
 
 /// Sends a signal that must end the program soon.
 #[track_caller]

@@ -20,7 +20,7 @@ use std::process::Command;
 
 use gannet_apps::monitor::client;
 use gannet_apps::monitor::state::State;
-use gannet_harness::{PATIENCE, Running, program, wait_for};
+use gannet_harness::{PATIENCE, Running, program, wait_until};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ struct Program {
 }
 
 impl Program {
-    /// l2fwd, after [`FRAMES`] frames have come in at its port 0. At its port 1 a frame comes in now and then, so it goes on.
+    /// l2fwd, after [`FRAMES`] frames have come in at its port 0 and gone out at its port 1. There a frame comes in now and then, so it goes on.
     fn start(runtime: &Path, arguments: &[&str]) -> Program {
         let mut command = command("l2fwd", runtime);
         command.args(["--port", &format!("sim:ixgbe,peer=gen,count={FRAMES}"), "--port", "sim:ixgbe,peer=gen,rate=10"]);
@@ -61,10 +61,11 @@ impl Program {
             None => runtime.join(format!("gannet/l2fwd-{}.sock", running.id())),
         };
         let program = Program { running, path };
-        wait_for("frames at port 0", || {
-            let state = client::state(&program.path, client::PATIENCE).ok()?;
-            let port = state.ports.first()?;
-            (port.rx_queues[0].packets == FRAMES && port.counted_by_card.rx_packets == FRAMES).then_some(())
+        wait_until("all frames to have been forwarded and counted", || {
+            let Ok(State { ports, cores, .. }) = client::state(&program.path, client::PATIENCE) else { return false };
+            let ([from, to], [core]) = (&ports[..], &cores[..]) else { return false };
+            let counted = [from.rx_queues[0].packets, to.tx_queues[0].packets, from.counted_by_card.rx_packets];
+            counted == [FRAMES; 3] && core.packets >= 2 * FRAMES && core.idle_ns > 0
         });
         program
     }

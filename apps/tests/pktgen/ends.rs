@@ -43,7 +43,7 @@ fn a_run_that_is_interrupted_counts_what_was_sent() {
     let options = ["--rate", "1kpps", "--count", "1000000", "--json", "--control"];
     let program = Running::start(pktgen(&LINK).args(options).arg(&control));
     wait_until("it to send", || {
-        client::state(&control).is_ok_and(|state| state.cores.iter().any(|core| core.packets > 0))
+        client::state(&control, client::PATIENCE).is_ok_and(|state| state.cores.iter().any(|core| core.packets > 0))
     });
     program.signal(Signal::SIGTERM);
     let outcome = program.end();

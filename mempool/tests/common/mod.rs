@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use gannet_harness::PATIENCE;
 use gannet_mempool::dma::{DmaMapper, External, Iova};
 use gannet_mempool::region::{PageSize, Pages, Region, RegionOptions};
 use gannet_mempool::{BlockOptions, Census, Packet, Pool, PoolOptions, Result};
@@ -36,7 +37,7 @@ pub fn assert_all_home(pool: &Pool) {
         if (out, ring + cached) == (0, total) {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "not all are home: {census:?}");
+        assert!(start.elapsed() < PATIENCE, "not all are home: {census:?}");
         std::thread::yield_now();
     }
 }

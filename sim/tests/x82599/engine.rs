@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gannet_bus::{Device, Registers};
+use gannet_harness::{PATIENCE, wait_until};
 use gannet_sim::x82599::Engine;
 use gannet_spec::x82599::desc::{rx_status, tx_command};
 use gannet_spec::x82599::regs::{self, Allocation, Gpie, Ivar, Rxdctl};
@@ -25,12 +26,10 @@ fn an_engine_runs_cards_until_it_is_stopped() {
     bench.put(0, &plain(MAC, 60), 60, WHOLE);
     bench.write(regs::TDT.get(0), 1);
     let engine = Engine::spawn(vec![nic]);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !bench.done(0) && Instant::now() < deadline {
+    wait_until("the frame to be sent", || {
         assert_ne!(bar.read(regs::STATUS.offset()), u32::MAX);
-        thread::yield_now();
-    }
-    assert!(bench.done(0));
+        bench.done(0)
+    });
     assert_eq!(engine.stop().len(), 1);
     assert_eq!((bench.sent().len(), probe.violations().len()), (1, 0));
 }
@@ -46,7 +45,7 @@ fn an_engine_wakes_a_thread_that_waits_for_a_frame() {
     bench.cable.lock().unwrap().to_card.push_back((plain(MAC, 60), false));
     let nic = std::mem::replace(&mut bench.nic, Bench::new().nic);
     let engine = Engine::spawn(vec![nic]);
-    let woken = poll(&mut [PollFd::new(signal.as_fd(), PollFlags::POLLIN)], PollTimeout::from(10_000_u16));
+    let woken = poll(&mut [PollFd::new(signal.as_fd(), PollFlags::POLLIN)], PollTimeout::from(60_000_u16));
     assert_eq!((woken, signal.read()), (Ok(1), Ok(1)));
     assert_ne!(bench.write_back(0, 0).status() & rx_status::DD, 0, "the frame is there before the message");
     assert_eq!(engine.stop().len(), 1);
@@ -58,8 +57,10 @@ fn a_queue_that_reads_disabled_is_left_alone_and_its_memory_can_go() {
     let nic = std::mem::replace(&mut bench.nic, Bench::new().nic);
     bench.cable.lock().unwrap().to_card.extend((0..100_000).map(|_| (plain(MAC, 60), false)));
     let engine = Engine::spawn(vec![nic]);
+    // Asked all the time: the ring is to be full of frames on their way when the queue is turned off.
     let start = Instant::now();
-    while bench.read(regs::QPRC.get(0)) == 0 && start.elapsed() < Duration::from_secs(10) {
+    while bench.read(regs::QPRC.get(0)) == 0 {
+        assert!(start.elapsed() < PATIENCE, "no frame arrives");
         thread::yield_now();
     }
     for tail in (0..RING).cycle().take(2000) {

@@ -20,10 +20,10 @@ use super::image::{self, Settings};
 use super::qmp::Qmp;
 
 /// Longest wait for a guest to serve commands. Emulated on a busy host it takes half a minute.
-const BOOT_PATIENCE: Duration = Duration::from_secs(60);
+const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Longest wait for QEMU to open its sockets.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Files of earlier machines to keep, two a machine.
 const LOGS: usize = 60;

@@ -11,17 +11,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::lab::{Namespace, Process, has_ipv6, run, unique_name, wait_until};
+use super::lab::{Namespace, PATIENCE, Process, has_ipv6, run, unique_name, wait_until};
 
 const IPV4: &str = "198.51.100.2:80";
 const IPV6: &str = "[fd5a:47a1:6e17::2]:80";
-
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program and who asks it. Fields are dropped in this order.
 struct Web {

@@ -16,7 +16,7 @@ use gannet_tests::vm::{Card, Iommu, Machine, Vm};
 use super::{Alone, Test};
 
 /// Longest wait for something that the guest does by itself.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Tests that share a machine.
 pub(crate) const SHARED: &[(&str, Test)] = &[

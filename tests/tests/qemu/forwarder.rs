@@ -10,7 +10,7 @@ use gannet_tests::vm::machine::PORTS;
 use serde_json::Value;
 
 /// Longest wait for something that takes moments on a machine that is not emulated on a busy host.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The address of namespace b.
 pub(crate) const B: &str = "203.0.113.2";

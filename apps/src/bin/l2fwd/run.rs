@@ -30,8 +30,11 @@ const SLOW_TICK: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_millis(50);
 /// The same where frames are missing: they are lost, or a core has not had its turn for long.
 const QUIET_BUT_INCOMPLETE: Duration = Duration::from_millis(500);
-/// Longest wait for quiet.
-const QUIET_PATIENCE: Duration = Duration::from_secs(2);
+/// The same where a card has not sent what it was given: its link may come up, or the other end take frames again. Meanwhile more wait
+/// in front of the cores, where nobody counts them.
+const QUIET_BUT_HELD_UP: Duration = Duration::from_secs(2);
+/// Longest wait for quiet while frames still move.
+const QUIET_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the program and says how it went.
 pub(crate) fn run(arguments: &Arguments, started: Instant) -> anyhow::Result<Report> {
@@ -203,7 +206,13 @@ fn quiet(running: &[Running]) -> Duration {
         running[port].cable.as_ref().map_or(0, |cable| of(&cable.stats).load(Ordering::Relaxed))
     };
     let arrived = |from: usize| count(from ^ 1, |peer| &peer.accepted) >= count(from, |peer| &peer.offered);
-    if (0..running.len()).all(arrived) { QUIET } else { QUIET_BUT_INCOMPLETE }
+    if (0..running.len()).all(arrived) {
+        QUIET
+    } else if running.iter().all(|port| port.in_rings().1 == 0) {
+        QUIET_BUT_INCOMPLETE
+    } else {
+        QUIET_BUT_HELD_UP
+    }
 }
 
 /// A line of statistics.

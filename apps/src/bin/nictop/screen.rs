@@ -55,7 +55,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, rates: Option<&Rates>, note: Option<&s
     }
     draw_drops(frame, drops, &rates.drops);
     let interval = Line::raw(format!("over {:.1} s", rates.seconds)).alignment(Alignment::Right);
-    let left = note.map_or(Line::styled("q ends   arrows choose a port", TITLES), |note| Line::styled(note, alarm(true)));
+    let left =
+        note.map_or(Line::styled("q ends   arrows choose a port", TITLES), |note| Line::styled(note, alarm(true)));
     frame.render_widget(left, keys);
     frame.render_widget(interval.style(TITLES), keys);
 }

@@ -27,8 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const ROOM_TO_GROW: u32 = 4 * 2 * 1024 * 10 / 9;
 /// Step of a wait for something.
 const STEP: Duration = Duration::from_millis(2);
-/// Quiet time after which all that peers have sent has arrived.
-const QUIET: Duration = Duration::from_millis(50);
+/// Quiet time after which all that peers have sent has arrived, or a core has not had its turn for long.
+const QUIET: Duration = Duration::from_millis(200);
 /// Longest wait for quiet.
 const QUIET_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -83,15 +83,21 @@ fn moved(streams: &[StreamView]) -> u64 {
     received.max(sent)
 }
 
+/// Whether a card has not sent all that it was given, and can.
+fn is_sending(port: &Running) -> bool {
+    port.link() != Link::Down && port.in_rings().1 > 0
+}
+
 impl Active {
-    /// Waits until no packet has moved for a while. Returns for how long none has.
-    fn settle(&self) -> Duration {
+    /// Waits until no packet has moved for a while, and cards whose link is up have sent what they were given. Returns for how long all was
+    /// quiet.
+    fn settle(&self, ports: &[Port]) -> Duration {
         let start = Instant::now();
         let (mut seen, mut since) = (moved(&self.streams), start);
         while since.elapsed() < QUIET && start.elapsed() < QUIET_PATIENCE {
             std::thread::sleep(STEP);
             let moved = moved(&self.streams);
-            if moved != seen {
+            if moved != seen || ports.iter().filter_map(Port::running).any(is_sending) {
                 (seen, since) = (moved, Instant::now());
             }
         }
@@ -287,7 +293,7 @@ impl Session {
         self.ports.iter().for_each(|port| port.hold(Hold::On));
         // An engine that makes packets is never quiet.
         let settles = !active.engine.generates() && self.ports.iter().any(|port| port.cable().is_some());
-        let quiet = if settles { active.settle() } else { Duration::ZERO };
+        let quiet = if settles { active.settle(&self.ports) } else { Duration::ZERO };
         let Active { forwarding, streams, engine, since, .. } = active;
         let (back, panicked) = forwarding.stop();
         let elapsed = since.elapsed().saturating_sub(quiet);

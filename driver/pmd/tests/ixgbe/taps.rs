@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gannet::{Burst, Direction, Error, MAX_SHOWN, Packet, PortConfig, Tap, TapPoint};
+use gannet_harness::PATIENCE;
 
 use super::frames::{numbered, padded};
 use super::harness::{Rig, Running, assert_home, burst_of, bytes, packet, pool};
@@ -254,7 +255,6 @@ fn a_queue_drops_its_tap_with_itself() {
 #[test]
 fn taps_come_and_go_while_a_core_polls() {
     const ROUNDS: usize = 200;
-    const PATIENCE: Duration = Duration::from_secs(60);
     let mut rig = Rig::new();
     let pool = pool(512);
     let mut port = rig.start(PortConfig::new(&pool, 64));

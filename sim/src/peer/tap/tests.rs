@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use etherparse::{ArpHardwareId, ArpOperation, ArpPacket, EtherType, NetSlice, PacketBuilder, SlicedPacket};
+use gannet_harness::{PATIENCE, wait_for};
 
 use super::*;
 
@@ -49,19 +49,17 @@ fn tap() -> Option<(Tap, Arc<PeerStats>)> {
 
 /// The next frame that `wanted` recognises; the host sends others of its own accord.
 fn next<T>(tap: &mut Tap, mut wanted: impl FnMut(&SlicedPacket) -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(5);
     let mut frame = Vec::new();
-    while Instant::now() < deadline {
-        if tap.offer(&mut frame, 0) == Offered::Frame {
+    wait_for("a frame of the host", || {
+        while tap.offer(&mut frame, 0) == Offered::Frame {
             assert!(frame.len() >= 60);
-            if let Some(found) = wanted(&SlicedPacket::from_ethernet(&frame).unwrap()) {
+            let found = wanted(&SlicedPacket::from_ethernet(&frame).unwrap());
+            if found.is_some() {
                 return found;
             }
-        } else {
-            std::thread::sleep(Duration::from_millis(1));
         }
-    }
-    panic!("the host sent no such frame within 5 s");
+        None
+    })
 }
 
 #[test]
@@ -79,7 +77,7 @@ fn the_host_and_a_card_talk_over_the_interface() {
     let added = Command::new("ip").args(["address", "add", "198.51.100.1/30", "dev", tap.name()]).status();
     assert!(added.unwrap().success());
     let socket = UdpSocket::bind((Ipv4Addr::from(HOST_IP), 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.send_to(b"hello, card", (Ipv4Addr::from(CARD_IP), 7)).unwrap();
 
     // The host asks who has the card's address ...

@@ -9,10 +9,10 @@ use gannet_apps::ports;
 use gannet_sim::x82599::Engine;
 
 /// Longest wait for a link: autonegotiation, and a machine that is emulated.
-const LINK: Duration = Duration::from_secs(20);
+const LINK: Duration = Duration::from_secs(60);
 
 /// Longest wait for a frame that is on its way.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Silence after which nothing more is on its way.
 const SILENCE: Duration = Duration::from_millis(300);

@@ -294,7 +294,7 @@ fn packets_that_the_pool_or_its_buffers_are_too_small_for_cost_nothing_but_thems
         engine.turn(&mut rig.stream);
     }
     assert_eq!(rig.counts(), [0, 0, 100]);
-    assert_eq!(drops::NO_BUFFER.value() - before, 100);
+    assert!(drops::NO_BUFFER.value() >= before + 100);
     // None at all: nothing happens.
     let taken: Vec<_> = std::iter::from_fn(|| rig.stream.pool.alloc()).collect();
     let mut engine = make(EngineName::Txonly, &Settings::default(), &rig.stream);

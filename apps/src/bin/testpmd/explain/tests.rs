@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Parser;
 use gannet::{Burst, Pool, PoolOptions};
 use gannet_apps::ports::Hold;
+use gannet_harness::PATIENCE;
 use gannet_sim::x82599::Fault;
 
 use super::*;
@@ -13,9 +14,6 @@ use crate::cli::Arguments;
 use crate::commands;
 use crate::engine::EngineName;
 use crate::forward::tests::Broken;
-
-/// Far longer than anything takes, on any machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 const SINK: &str = "sim:ixgbe,peer=sink";
 
