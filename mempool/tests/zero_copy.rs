@@ -264,6 +264,39 @@ fn the_token_of_a_shared_packet_stays_with_the_bytes() {
 }
 
 #[test]
+fn a_completion_waits_for_packets_that_share_what_is_behind() {
+    let pool = pool(8, 2);
+    let (memory, _) = lent(b"foreign");
+    // The copy of the head shares what is behind with the head that the token is about.
+    let (completion, token) = Completion::new();
+    let mut packet = frame(&pool, b"head");
+    packet.append_segment(foreign(&pool, &memory)).unwrap();
+    packet.complete_with(token).unwrap();
+    let mut kept = packet.share();
+    kept.data_mut().unwrap().fill(0);
+    drop(packet);
+    assert!(!completion.is_done(), "the frame's bytes are still read");
+    drop(kept);
+    assert!(completion.is_done());
+
+    // What is behind is copied, and others still read it.
+    let (completion, token) = Completion::new();
+    let (of_tail, tails) = Completion::new();
+    let mut packet = frame(&pool, b"head");
+    let mut tail = foreign(&pool, &memory);
+    tail.complete_with(tails).unwrap();
+    packet.append_segment(tail).unwrap();
+    packet.complete_with(token).unwrap();
+    let kept = packet.share();
+    packet.linearize().unwrap();
+    drop(packet);
+    assert!(!of_tail.is_done() && !completion.is_done(), "the other one has the foreign bytes");
+    drop(kept);
+    assert!(of_tail.is_done() && completion.is_done());
+    assert_all_home(&pool);
+}
+
+#[test]
 fn a_copy_of_foreign_bytes_takes_the_token_along() {
     let pool = pool(8, 2);
     let (memory, releases) = lent(b"foreign");

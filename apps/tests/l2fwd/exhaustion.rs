@@ -31,7 +31,7 @@ fn recovered(command: &mut Command, ports: &[usize]) -> Running {
     let control = folder.path().join("control.sock");
     let running = Running::start(command.arg("--control").arg(&control));
     wait_until("losses, and recovery from them", || {
-        client::state(&control).is_ok_and(|state| {
+        client::state(&control, client::PATIENCE).is_ok_and(|state| {
             is_degraded(&state) && ports.iter().all(|port| state.ports[port ^ 1].tx_queues[0].packets > RECOVERED)
         })
     });

@@ -46,6 +46,11 @@ fn sigterm_ends_with_the_report() {
 }
 
 #[test]
+fn a_terminal_that_is_gone_ends_with_the_report() {
+    ends_with_a_report_after(Signal::SIGHUP);
+}
+
+#[test]
 fn a_signal_at_any_moment_ends_with_a_whole_report() {
     // While the cards are brought up, when they are, and just when the first packets move.
     for delay_ms in [40, 80, 120, 160] {
@@ -90,8 +95,8 @@ fn errors_need_no_listener_either() {
 }
 
 #[test]
-fn a_full_disk_behind_its_output_is_survived() {
-    assert_eq!(with_full_disk(l2fwd().args(["--duration", "0.3"])), [Some(0), Some(0)]);
+fn a_full_disk_behind_its_output_is_told() {
+    assert_eq!(with_full_disk(l2fwd().args(["--duration", "0.3"])), [Some(2), Some(0)]);
 }
 
 #[test]

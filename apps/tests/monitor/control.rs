@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
+use gannet_apps::monitor::client;
 use gannet_apps::monitor::state::{Answer, State};
 use gannet_harness::{PATIENCE, wait_for};
 use nix::sys::signal::Signal;

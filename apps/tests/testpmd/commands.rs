@@ -33,7 +33,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("set port PORTS vlan-strip on|off", "set port 0 vlan-strip on"),
     ("start port PORTS", "start port all"),
     ("start", "start"),
-    ("wait packets COUNT SECONDS", "wait packets 1 30"),
+    ("wait packets COUNT SECONDS", "wait packets 1 600"),
     ("wait packets COUNT", "wait packets 1"),
     ("sleep SECONDS", "sleep 0.01"),
     ("show streams", "show streams"),
@@ -130,7 +130,7 @@ fn what_is_set_is_shown() {
 
 #[test]
 fn frames_come_through_and_are_counted() {
-    let script = "start\nwait packets 1000 30\nshow streams\nstop\nshow port all stats\nshow queues\nshow peers\nclear stats\nshow port 0 stats";
+    let script = "start\nwait packets 1000 600\nshow streams\nstop\nshow port all stats\nshow queues\nshow peers\nclear stats\nshow port 0 stats";
     let answers = answers(&THOUSAND, script);
     let [_, _, running, stopped, stats, queues, peers, _, cleared] = answers.as_slice() else { panic!("{answers:?}") };
     // The last of them may not have been sent yet.
@@ -148,9 +148,9 @@ fn frames_come_through_and_are_counted() {
 fn ports_forward_on_after_a_restart_with_other_queues_and_rings() {
     let generator = "sim:ixgbe,peer=gen,flows=64";
     let script = "\
-        start\nwait packets 500 30\nstop\n\
+        start\nwait packets 500 600\nstop\n\
         stop port all\nset port all queues 4\nset port all ring 1024\nset port all vlan-strip on\nstart port all\nclear stats\n\
-        start\nwait packets 5000 30\nstop\nshow queues\nshow peers";
+        start\nwait packets 5000 600\nstop\nshow queues\nshow peers";
     let answers = answers(&[generator, generator], script);
     let [.., queues, peers] = answers.as_slice() else { panic!("{answers:?}") };
     let queues = queues.as_array().expect("a list");
@@ -167,7 +167,7 @@ fn ports_forward_on_after_a_restart_with_other_queues_and_rings() {
 fn ports_forward_longer_frames_after_a_restart_with_another_mtu() {
     let script = "start; wait packets 1 2; stop; explain port 0; \
                   stop port all; set port all mtu 9000; start port all; clear stats; \
-                  start; wait packets 500 30; stop; show streams; show port all stats";
+                  start; wait packets 500 600; stop; show streams; show port all stats";
     let mut command = with_ports(&["sim:ixgbe,peer=gen,size=9018,rate=2000", "sim:ixgbe,peer=sink"]);
     let outcome = Outcome::of(command.args(["--json", "--keep-going", "--buffer-size", "9216", "-e", script]));
     let answers: Vec<Value> = outcome.json().into_iter().map(|object| object["answer"].clone()).collect();
@@ -181,7 +181,7 @@ fn ports_forward_longer_frames_after_a_restart_with_another_mtu() {
 
 #[test]
 fn txonly_sends_as_long_frames_as_the_mtu_has() {
-    let script = "set engine txonly; set txonly.count 100; set txonly.length 9018; start; wait packets 100 30; stop; \
+    let script = "set engine txonly; set txonly.count 100; set txonly.length 9018; start; wait packets 100 600; stop; \
                   show port 0 stats; set txonly.length 9019; start";
     let mut command = with_ports(&["sim:ixgbe,peer=sink"]);
     let outcome = Outcome::of(command.args(["--json", "--mtu", "9000", "-e", script]));
@@ -192,10 +192,10 @@ fn txonly_sends_as_long_frames_as_the_mtu_has() {
 
 #[test]
 fn a_single_port_and_an_odd_last_one_forward_to_themselves() {
-    let answers_of_one = answers(&["sim:ixgbe,peer=gen,count=100"], "start\nwait packets 100 30\nstop");
+    let answers_of_one = answers(&["sim:ixgbe,peer=gen,count=100"], "start\nwait packets 100 600\nstop");
     assert_eq!((&answers_of_one[2][0]["from"], &answers_of_one[2][0]["to"]), (&json!(0), &json!(0)));
     let three = ["sim:ixgbe,peer=sink", "sim:ixgbe,peer=sink", "sim:ixgbe,peer=gen,count=100"];
-    let answers = answers(&three, "start\nwait packets 100 30\nstop");
+    let answers = answers(&three, "start\nwait packets 100 600\nstop");
     let ways: Vec<_> = answers[2].as_array().expect("a list").iter().map(|row| (&row["from"], &row["to"])).collect();
     assert_eq!(ways, [(&json!(0), &json!(1)), (&json!(1), &json!(0)), (&json!(2), &json!(2))]);
     assert_eq!(answers[2][2]["sent"], 100);
@@ -214,7 +214,7 @@ fn every_engine_starts_and_stops() {
 
 #[test]
 fn what_noisy_holds_back_at_the_end_is_counted() {
-    let answers = answers(&THOUSAND, "set engine noisy\nset noisy.buffer 40\nstart\nwait packets 1000 30\nstop");
+    let answers = answers(&THOUSAND, "set engine noisy\nset noisy.buffer 40\nstart\nwait packets 1000 600\nstop");
     let count = |field: &str| answers[4][0][field].as_u64().expect("a number");
     assert_eq!((count("received"), count("sent") + count("dropped")), (1000, 1000), "{answers:?}");
     assert!(count("dropped") >= 40, "{answers:?}");
@@ -233,7 +233,7 @@ fn a_filter_changes_on_all_ports_or_on_none() {
 #[test]
 fn explain_tells_what_to_do() {
     let answers =
-        answers(&THOUSAND, "stop port 1\nexplain port 1\nstart port all\nstart\nwait packets 1000 30\nexplain port 0");
+        answers(&THOUSAND, "stop port 1\nexplain port 1\nstart port all\nstart\nwait packets 1000 600\nexplain port 0");
     let findings = answers[1].as_array().expect("a list");
     let remedies: Vec<&str> = findings.iter().filter_map(|finding| finding["remedy"].as_str()).collect();
     assert_eq!(remedies, ["start", "start port 1"], "{findings:?}");

@@ -95,7 +95,7 @@ fn what_a_card_cannot_do() {
 
 #[test]
 fn a_pool_that_is_too_small_for_larger_rings_costs_no_port() {
-    let commands = "stop port 0; set port 0 ring 4096; start port 0; set port 0 ring 128; start port 0; start; wait packets 1000 30";
+    let commands = "stop port 0; set port 0 ring 4096; start port 0; set port 0 ring 128; start port 0; start; wait packets 1000 600";
     let outcome = Outcome::of(with_ports(&THOUSAND).args(["--keep-going", "--buffers", "1200", "-e", commands]));
     assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("its receive rings need 4096 buffers"), "{}", outcome.stderr);

@@ -48,7 +48,7 @@ fn a_look_disturbs_no_frame() {
     let generator = "sim:ixgbe,peer=gen,count=20000";
     let looks = "show port all regs\n".repeat(10);
     let script =
-        format!("start\n{looks}wait packets 10000 30\n{looks}wait packets 40000 30\nstop\nshow port all stats");
+        format!("start\n{looks}wait packets 10000 600\n{looks}wait packets 40000 600\nstop\nshow port all stats");
     // Had the software cards found anything wrong, the program would not end with 0.
     let answers = answers(&[generator, generator], &script);
     for port in answers.last().and_then(Value::as_array).expect("a table") {

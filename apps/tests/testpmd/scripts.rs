@@ -69,17 +69,19 @@ fn for_a_time_without_commands() {
 #[test]
 fn rates_are_told_while_a_command_waits() {
     // It ends by itself only if there are none.
-    let program = piped(&["--duration", "30", "--stats-period", "0.01"]);
+    let program = piped(&["--duration", "600", "--stats-period", "0.01"]);
     let rates = || program.stderr().lines().filter(|line| line.contains("Mpps")).count();
     wait_until("two lines of rates", || rates() >= 2);
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.end().status, Some(2));
+    let Outcome { status, stdout, stderr, .. } = program.end();
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stdout.contains("RX PACKETS"), "what has been counted until then: {stdout}");
 }
 
 #[test]
 fn started_at_once() {
     let outcome =
-        Outcome::fine(with_ports(&THOUSAND).arg("--auto-start").stdin(text_to_read("wait packets 1000 30\n")));
+        Outcome::fine(with_ports(&THOUSAND).arg("--auto-start").stdin(text_to_read("wait packets 1000 600\n")));
     assert_eq!(outcome.stdout, "forwarding with io: 2 streams\n1000 packets\n");
 }
 
@@ -102,7 +104,9 @@ fn closed_pipes() {
 fn a_full_disk() {
     let mut command = testpmd();
     command.args(["-e", "show engines; set engine mac"]).stdout(full_disk());
-    assert_eq!(Running::with_stdout(&mut command).end().status, Some(0));
+    let outcome = Running::with_stdout(&mut command).end();
+    assert_eq!(outcome.status, Some(2));
+    assert!(outcome.stderr.contains("writing to the standard output: No space left"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn ports_and_cores_are_followed() {
         assert!(answers.any(|line| line.expect("text").starts_with(answer)), "{command}: no {answer}");
     };
     let until = |what: &str, condition: fn(&State) -> bool| {
-        wait_until(what, || client::state(&socket).is_ok_and(|state| condition(&state)));
+        wait_until(what, || client::state(&socket, client::PATIENCE).is_ok_and(|state| condition(&state)));
     };
 
     types("stop port all", "ports 0, 1: stopped");
@@ -30,7 +30,7 @@ fn ports_and_cores_are_followed() {
     until("ports that run again", |state| state.ports.iter().all(|port| port.present && port.rx_queues.len() == 2));
     for _ in 0..2 {
         types("start", "forwarding");
-        types("wait packets 100 30", "100 packets");
+        types("wait packets 100 600", "100 packets");
         types("stop", "FROM");
     }
     until("the packets of both times on one core", |state| {

@@ -108,8 +108,8 @@ impl Packet {
             copy.open_record().set_next(next);
         }
         copy.take_completion_of(self);
-        if self.behind().is_some() {
-            // Who shares this segment reaches what is behind it too: the completion, if it stays there, is for all of it.
+        if self.behind().is_some_and(|tail| tail.chain().any(Packet::is_foreign)) {
+            // If the completion stays with others: it may be about somebody's memory, which the copy reaches too.
             self.lend_completion_to(&mut copy);
         }
         *self = copy;

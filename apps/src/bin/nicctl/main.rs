@@ -22,10 +22,11 @@ mod state;
 mod stats;
 mod table;
 
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
+use gannet_apps::program;
 
 use self::cli::{Arguments, Command};
 use self::host::Host;
@@ -47,9 +48,13 @@ fn main() -> ExitCode {
     match answer {
         Ok(answer) => {
             let text = if arguments.json { format!("{:#}\n", answer.json) } else { answer.table };
-            let _ = stdout().write_all(text.as_bytes());
+            let printed = program::print(&text);
             for error in &answer.errors {
                 let _ = writeln!(stderr(), "nicctl: {error}");
+            }
+            if let Err(why) = printed {
+                let _ = writeln!(stderr(), "nicctl: {why:#}");
+                return answer::Status::Failed.into();
             }
             answer.status.into()
         }

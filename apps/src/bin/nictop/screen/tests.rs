@@ -46,12 +46,22 @@ fn state(seconds: u64) -> State {
 /// What is on a screen of this size.
 fn drawn(width: u16, height: u16, rates: Option<&Rates>, selected: usize) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test's terminal");
-    terminal.draw(|frame| draw(frame, rates, selected)).expect("drawing");
+    terminal.draw(|frame| draw(frame, rates, None, selected)).expect("drawing");
     terminal.backend().to_string()
 }
 
 fn line<'a>(screen: &'a str, part: &str) -> &'a str {
     screen.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("no {part:?} in\n{screen}"))
+}
+
+#[test]
+fn why_rates_are_old_is_shown() {
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a test's terminal");
+    let rates = Rates::between(&state(10), &state(12));
+    terminal.draw(|frame| draw(frame, Some(&rates), Some("no answer"), 0)).expect("drawing");
+    let screen = terminal.backend().to_string();
+    line(&screen, "no answer");
+    line(&screen, "packets  ");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn inject(session: &Session, port: usize, fault: Fault) {
 fn nothing_is_found_while_packets_come_through() {
     let mut session = session(&["sim:ixgbe,peer=gen"; 2], &[]);
     run(&mut session, "start");
-    run(&mut session, "wait packets 100 30");
+    run(&mut session, "wait packets 100 600");
     // A machine that runs something else between two looks lets nothing through: then it is right to say so.
     until(&mut session, |session| findings(session, &[0, 1]).is_empty());
     until(&mut session, |session| answer(session, &[0]).text == "nothing is in the way of packets\n");
@@ -263,7 +263,7 @@ fn the_card_does_not_send() {
 fn the_peer_has_finished() {
     let mut session = session(&["sim:ixgbe,peer=gen,count=100", SINK], &[]);
     run(&mut session, "start");
-    run(&mut session, "wait packets 100 30");
+    run(&mut session, "wait packets 100 600");
     until(&mut session, |session| session.ports[0].cable().is_some_and(gannet_apps::ports::Cable::is_finished));
     assert!(assert_found(&mut session, 0, "sent all that it had, 100 frames").contains("count="));
 }
