@@ -231,7 +231,7 @@ pub fn launch(names: &[PortName], plan: &Plan<'_>) -> anyhow::Result<Launched> {
     let running: Vec<Running> =
         controls.into_iter().zip(opened.cables).map(|(control, cable)| Running::new(control, cable)).collect();
     for port in running.iter().filter(|port| port.cable.as_ref().is_some_and(|cable| !cable.is_open_ended())) {
-        wait_for_link(port.control().expect("it has just been started"), &interrupted)?;
+        wait_for_link(port, &interrupted)?;
     }
     Ok(Launched { pool, running, queues, engine, interrupted })
 }
@@ -279,16 +279,17 @@ pub fn with_option(why: gannet::Error) -> anyhow::Error {
     }
 }
 
-fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<()> {
+/// Waits for the link of a port. Ctrl-C ends it.
+///
+/// # Errors
+/// It does not come up.
+pub fn wait_for_link(port: &Running, interrupted: &AtomicBool) -> anyhow::Result<()> {
+    let Some(control) = port.control() else { return Ok(()) };
     let mut waited = Duration::ZERO;
     while control.wait_for_link(LINK_STEP) == Link::Down && !interrupted.load(Ordering::Relaxed) {
         waited += LINK_STEP;
         if waited >= LINK_PATIENCE {
-            bail!(
-                "{}: no link after {} s: is the cable plugged in at both ends?",
-                control.info().name,
-                waited.as_secs_f32()
-            );
+            bail!("{}: no link after {} s: is the cable plugged in at both ends?", port.name, waited.as_secs_f32());
         }
     }
     Ok(())
@@ -296,8 +297,12 @@ fn wait_for_link(control: &Control, interrupted: &AtomicBool) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use clap::Parser;
-    use gannet_sim::x82599::Fault;
+    use gannet_sim::Clock;
+    use gannet_sim::peer::link;
+    use gannet_sim::x82599::{self, Fault, NicOptions};
 
     use super::*;
 
@@ -320,6 +325,28 @@ mod tests {
             drop(queues);
             assert_eq!(stop(running, engine), [format!("sim:ixgbe#0: {reason}: given up")]);
             assert_eq!(pool.census().out, 0);
+        }
+    }
+
+    /// A card's own time passes only while it is waited for.
+    #[test]
+    fn ctrl_c_ends_the_wait_for_a_link() {
+        for (interrupted, seconds, said) in [(false, 9, Some("no link after 9 s")), (true, 0, None)] {
+            let clock = Clock::stepped();
+            // A cable with nobody at its other end.
+            let (end, _) = link::pair(NonZeroUsize::MIN);
+            let (device, _nic) =
+                x82599::new(NicOptions { clock: clock.clone(), ..NicOptions::default() }, Box::new(end));
+            let pool = Pool::new(&PoolOptions::default()).unwrap();
+            let port = Port::probe(device).unwrap().configure(PortConfig::new(&pool, 64)).unwrap();
+            let (control, _queues) = port.start().unwrap();
+            let begin = clock.now();
+            let waited = wait_for_link(&Running::new(control, None), &AtomicBool::new(interrupted));
+            assert_eq!(Duration::from_nanos(clock.now() - begin).as_secs(), seconds);
+            match said {
+                Some(said) => assert!(waited.unwrap_err().to_string().contains(said)),
+                None => waited.unwrap(),
+            }
         }
     }
 }

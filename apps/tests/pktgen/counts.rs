@@ -119,6 +119,21 @@ fn a_rate_that_cannot_be_reached_is_told() {
     assert!(outcome.stdout.contains("% of the rate was reached"), "{}", outcome.stdout);
 }
 
+/// The frames of a cycle that is not whole are larger or smaller than the mean: frames a second would say nothing of the rate.
+#[test]
+fn a_rate_in_bits_is_judged_in_bits() {
+    let options = ["--size", "imix", "--rate", "1Mbps", "--count", "31", "--json"];
+    let outcome = Outcome::of(&mut pktgen(&[&LINK[..], &options].concat()));
+    let report = Report::parse(&outcome.stdout);
+    assert!(
+        (report.measured("/asked_bits_per_second") - 1e6).abs() < 1.0 && report.0["asked_pps"].is_null(),
+        "{report:?}"
+    );
+    let share = (report.measured("/bits_per_second") / 1e6).min(1.0);
+    assert!((report.measured("/share_of_asked") - share).abs() < 1e-9, "{report:?}");
+    assert_eq!(outcome.status, Some(if share >= 0.99 { 0 } else { 1 }), "{report:?}");
+}
+
 #[test]
 fn a_rate_is_not_exceeded() {
     // 2000 frames at 10000 a second take 200 ms at least, however slow the machine is.

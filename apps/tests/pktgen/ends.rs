@@ -20,6 +20,23 @@ fn a_signal_ends_with_the_whole_report() {
 }
 
 #[test]
+fn a_signal_when_all_is_sent_interrupts_nothing() {
+    // None of the frames comes back, so it waits for them.
+    let ports = ["--port", "sim:ixgbe,peer=sink", "--count", "5", "--settle", "3s"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let control = folder.path().join("control.sock");
+    let program = Running::start(pktgen(&ports).arg("--json").arg("--control").arg(&control));
+    wait_until("it to have sent all", || {
+        client::state(&control, client::PATIENCE)
+            .is_ok_and(|state| state.cores.iter().map(|core| core.packets).sum::<u64>() >= 5)
+    });
+    program.signal(Signal::SIGTERM);
+    let report = Report::parse(&program.end().stdout);
+    assert_eq!((report.count("sent"), report.count("lost")), (5, 5), "{report:?}");
+    assert!(report.0["interrupted"] == false, "{report:?}");
+}
+
+#[test]
 fn nobody_needs_to_listen() {
     for arguments in [&["--count", "100"][..], &["--duration", "1.2", "--json"]] {
         assert_eq!(without_listeners(pktgen(&LINK).args(arguments)), Some(0), "{arguments:?}");
@@ -47,9 +64,10 @@ fn a_run_that_is_interrupted_counts_what_was_sent() {
     });
     program.signal(Signal::SIGTERM);
     let outcome = program.end();
-    assert!(matches!(outcome.status, Some(0 | 1)), "1 if the rate was not reached");
+    assert_eq!(outcome.status, Some(1), "it is not what was asked for");
     let report = Report::parse(&outcome.stdout);
     assert!(report.0["interrupted"] == true, "{report:?}");
+    assert!(report.0["problems"].to_string().contains("interrupted before all was sent"), "{report:?}");
     assert!(report.count("sent") > 0, "{report:?}");
     assert_eq!(report.count("sent"), report.count("received"), "{report:?}");
 }

@@ -73,6 +73,23 @@ fn frames_that_do_not_fit_are_told_of() {
     }
 }
 
+/// As tcpdump -s 96 leaves them.
+#[test]
+fn frames_that_were_cut_when_captured_are_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("cut.pcap");
+    capture::write(&file, &[96, 1514, 42], Duration::ZERO);
+    // The original length is the last word of a record's header, behind the file's of 24 bytes.
+    let mut bytes = fs::read(&file).expect("the capture");
+    bytes[24 + 12..24 + 16].copy_from_slice(&1514_u32.to_le_bytes());
+    fs::write(&file, bytes).expect("the capture");
+    let arguments = [&LINK[..], &["--pcap", text(&file)]].concat();
+    let report = Report::of(&arguments, 0);
+    assert_eq!(["sent", "skipped", "cut", "padded"].map(|name| report.count(name)), [3, 0, 1, 1], "{report:?}");
+    let outcome = Outcome::of(&mut pktgen(&arguments));
+    assert!(outcome.stdout.contains("snap length") && outcome.stdout.contains("filled up"), "{}", outcome.stdout);
+}
+
 #[test]
 fn what_is_no_capture_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");

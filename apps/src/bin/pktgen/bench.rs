@@ -18,7 +18,7 @@ use gannet_sim::Clock;
 use gannet_sim::x82599::Engine;
 
 use crate::gauge::{Gauge, Orders, Stage};
-use crate::rate::{Rate, WIRE_OVERHEAD};
+use crate::rate::Rate;
 use crate::receiver::{Expected, Receiver};
 use crate::replay::Recording;
 use crate::sender::{Sender, Task};
@@ -63,8 +63,6 @@ struct Course {
     end: End,
     window: Option<u64>,
     settle: Duration,
-    /// Bytes on the wire of a frame, on average.
-    mean_wire_bytes: f64,
 }
 
 impl PortBench {
@@ -90,12 +88,12 @@ impl PortBench {
         let plan = Plan { options, cores: cores.len(), held, rx_interrupts: RxInterrupts::Off };
         let Launched { pool, running, queues, engine, interrupted } = launch(names, &plan)?;
         launch::wait_for_others(&running, &interrupted, live);
-        ensure!(!interrupted.load(Ordering::Relaxed), "interrupted before all links were up");
         for port in &running {
             port.hold(Hold::Off);
-            wait_for_link(port)?;
+            launch::wait_for_link(port, &interrupted)?;
             monitor.add_port(port);
         }
+        ensure!(!interrupted.load(Ordering::Relaxed), "interrupted before all links were up");
         Ok(PortBench {
             pool,
             running,
@@ -127,7 +125,7 @@ impl PortBench {
         watch: &mut dyn FnMut(&Progress),
     ) -> anyhow::Result<Outcome> {
         let rounds = if end == End::Open { Rounds::Once } else { Rounds::Endless };
-        let course = Course { rate, end, window: None, settle, mean_wire_bytes: recording.mean_wire_bytes() };
+        let course = Course { rate, end, window: None, settle };
         self.trial(&Content::Recorded(recording, rounds), &course, watch)
     }
 
@@ -199,9 +197,10 @@ impl PortBench {
         let refused: u64 = measured.iter().flat_map(|core| &core.sent).map(|(_, sent)| sent.refused).sum();
         problems.extend((refused > 0).then(|| format!("{refused} frames were refused by the driver")));
         let is_scheduled = matches!(content, Content::Recorded(recording, _) if recording.is_scheduled());
-        let asked = if is_scheduled { None } else { course.rate.pps(line, course.mean_wire_bytes) };
-        let figures = figures(measured, samples, &gauges, asked);
-        let interrupted = self.interrupted.load(Ordering::Relaxed);
+        let rate = if is_scheduled { Rate::Max } else { course.rate };
+        let cut_short = measured.iter().flat_map(|core| &core.sent).any(|(_, sent)| sent.cut_short);
+        let interrupted = cut_short && self.interrupted.load(Ordering::Relaxed);
+        let figures = figures(measured, samples, &gauges, (rate.pps(), rate.bits(line)));
         let total = Figures::sum(figures.iter());
         Ok(Outcome { total, ways: self.ways.iter().copied().zip(figures).collect(), interrupted, problems })
     }
@@ -215,7 +214,6 @@ impl Bench for PortBench {
             end: plan.end,
             window: plan.window.map(|window| u64::from(window.get())),
             settle: plan.settle,
-            mean_wire_bytes: plan.traffic.sizes.mean() - f64::from(FCS) + WIRE_OVERHEAD as f64,
         };
         self.trial(&Content::Generated(&templates), &course, watch)
     }
@@ -227,14 +225,6 @@ impl Bench for PortBench {
         };
         self.ways.iter().map(speed).min().unwrap_or(0)
     }
-}
-
-fn wait_for_link(port: &Running) -> anyhow::Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(9);
-    let is_down = port.control().is_some_and(|control| control.wait_for_link(PATIENCE) == Link::Down);
-    let seconds = PATIENCE.as_secs();
-    ensure!(!is_down, "{}: no link after {seconds} s: is the cable plugged in at both ends?", port.name);
-    Ok(())
 }
 
 /// What senders and receivers are made of.
@@ -318,7 +308,12 @@ fn run(
 }
 
 /// What came of each way.
-fn figures(measured: Vec<Measured>, samples: Samples, gauges: &[Arc<Gauge>], asked_pps: Option<f64>) -> Vec<Figures> {
+fn figures(
+    measured: Vec<Measured>,
+    samples: Samples,
+    gauges: &[Arc<Gauge>],
+    (asked_pps, asked_bits): (Option<f64>, Option<f64>),
+) -> Vec<Figures> {
     let mut ways: Vec<Figures> = samples
         .into_ways()
         .into_iter()
@@ -327,6 +322,7 @@ fn figures(measured: Vec<Measured>, samples: Samples, gauges: &[Arc<Gauge>], ask
             latency,
             wire_bits: gauge.wire_bytes.now() * 8,
             asked_pps,
+            asked_bits,
             ..Figures::default()
         })
         .collect();
@@ -343,7 +339,9 @@ fn figures(measured: Vec<Measured>, samples: Samples, gauges: &[Arc<Gauge>], ask
     }
     for (Figures { counts, .. }, gauge) in ways.iter_mut().zip(gauges) {
         counts.sent = gauge.sent.now();
-        counts.lost = counts.sent.saturating_sub(counts.received + counts.corrupted);
+        let arrived = counts.received + counts.corrupted;
+        counts.lost = counts.sent.saturating_sub(arrived);
+        counts.surplus = arrived.saturating_sub(counts.sent);
     }
     ways
 }

@@ -26,7 +26,8 @@ use crate::trial::{End, TrialPlan, Way};
 ///
 /// Without --port it runs its demonstration: two software Intel 82599s with a cable between them, brought up through the
 /// complete driver, 100000 frames a second for five seconds. Exit status: 0 if all frames arrived intact, once and in order, at the
-/// rate that was asked for; 1 if not; 2 if it could not run.
+/// rate that was asked for; 1 if not, or if it was interrupted before it had sent what --duration, --count or a capture say; 2 if it
+/// could not run.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = port_name::HELP, after_long_help = format!("{}\n\n{EXAMPLES}", port_name::HELP))]
 pub(crate) struct Arguments {

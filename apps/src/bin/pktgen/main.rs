@@ -45,10 +45,10 @@ use gannet_apps::program::{self, Live, Show};
 
 use bench::PortBench;
 use cli::{Arguments, Command};
-use replay::Recording;
+use replay::{Deviations, Recording};
 use report::Report;
 use screen::Screen;
-use trial::{Bench, Outcome, Progress};
+use trial::{Bench, End, Outcome, Progress};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -67,15 +67,15 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         screen::check()?;
     }
     let mut live = Live::new(if arguments.json { Show::Nothing } else { Show::Progress });
-    let (outcome, skipped) = measure(arguments, &mut live)?;
+    let (outcome, deviations) = measure(arguments, &mut live)?;
     live.end();
-    let report = Report::new(outcome, skipped);
+    let report = Report::new(outcome, deviations);
     program::print(&if arguments.json { report.json() } else { report.text() })?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Sends what is asked for. With the outcome: frames of a capture that could not be sent.
-fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u64)> {
+/// Sends what is asked for. With the outcome: what of a capture was not sent as it once was on a wire.
+fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, Deviations)> {
     let (timing, rate, end) = arguments.replay();
     let longest = arguments.ports.buffer_size().min(arguments.ports.mtu + FRAME_OVERHEAD);
     let read = |file: &PathBuf| Recording::read(file, timing, longest.into());
@@ -95,8 +95,12 @@ fn measure(arguments: &Arguments, live: &mut Live) -> anyhow::Result<(Outcome, u
     };
     // Gives the terminal back.
     drop(tell);
+    // Without an end it is the usual one.
+    if outcome.interrupted && (end != End::Open || recording.is_some()) {
+        outcome.problems.push("interrupted before all was sent".into());
+    }
     outcome.problems.extend(bench.stop());
-    Ok((outcome, recording.map_or(0, |recording| recording.skipped)))
+    Ok((outcome, recording.map_or_else(Deviations::default, |recording| recording.deviations)))
 }
 
 /// Tells in a line how it goes.

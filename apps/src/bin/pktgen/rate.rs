@@ -28,18 +28,25 @@ pub(crate) struct Cost {
 impl Rate {
     /// What a frame costs on a link of `line_bits` a second; `None` for [`Rate::Max`].
     pub(crate) fn cost(self, line_bits: u64) -> Option<Cost> {
-        let bits = match self {
-            Rate::Max => return None,
-            Rate::Packets(pps) => return Some(Cost { frame_ns: 1e9 / pps, byte_ns: 0.0 }),
-            Rate::Bits(bits) => bits,
-            Rate::Percent(percent) => line_bits as f64 * percent / 100.0,
-        };
-        Some(Cost { frame_ns: 0.0, byte_ns: 8e9 / bits })
+        let by_frames = self.pps().map(|pps| Cost { frame_ns: 1e9 / pps, byte_ns: 0.0 });
+        by_frames.or_else(|| self.bits(line_bits).map(|bits| Cost { frame_ns: 0.0, byte_ns: 8e9 / bits }))
     }
 
-    /// Frames a second, of `wire_bytes` on the wire on average; `None` for [`Rate::Max`].
-    pub(crate) fn pps(self, line_bits: u64, wire_bytes: f64) -> Option<f64> {
-        self.cost(line_bits).map(|cost| 1e9 / (cost.frame_ns + cost.byte_ns * wire_bytes))
+    /// Frames a second, if that is what it says.
+    pub(crate) fn pps(self) -> Option<f64> {
+        match self {
+            Rate::Packets(pps) => Some(pps),
+            Rate::Bits(_) | Rate::Percent(_) | Rate::Max => None,
+        }
+    }
+
+    /// Bits a second on a link of `line_bits` a second, if that is what it says.
+    pub(crate) fn bits(self, line_bits: u64) -> Option<f64> {
+        match self {
+            Rate::Bits(bits) => Some(bits),
+            Rate::Percent(percent) => Some(line_bits as f64 * percent / 100.0),
+            Rate::Packets(_) | Rate::Max => None,
+        }
     }
 }
 
@@ -105,12 +112,13 @@ mod tests {
     /// RFC 2544, section 20, and the field's best known number: 64-byte frames on 10 Gb/s are 14.88 million a second.
     #[test]
     fn bits_count_all_of_the_wire() {
-        let wire = (60 + WIRE_OVERHEAD) as f64;
-        let pps = Rate::Percent(100.0).pps(10_000_000_000, wire).unwrap();
-        assert!((pps - 14_880_952.0).abs() < 1.0, "{pps}");
-        let pps = Rate::Bits(1e9).pps(0, wire).unwrap();
-        assert!((pps - 1_488_095.0).abs() < 1.0, "{pps}");
-        assert_eq!(Rate::Packets(5.0).pps(0, wire), Some(5.0));
-        assert_eq!(Rate::Max.pps(10, wire), None);
+        let pps = |rate: Rate, line_bits| {
+            let Cost { frame_ns, byte_ns } = rate.cost(line_bits).unwrap();
+            1e9 / (frame_ns + byte_ns * (60 + WIRE_OVERHEAD) as f64)
+        };
+        assert!((pps(Rate::Percent(100.0), 10_000_000_000) - 14_880_952.0).abs() < 1.0);
+        assert!((pps(Rate::Bits(1e9), 0) - 1_488_095.0).abs() < 1.0);
+        assert_eq!(pps(Rate::Packets(5.0), 0), 5.0);
+        assert_eq!(Rate::Max.cost(10), None);
     }
 }

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{bail, ensure};
 use gannet_sim::peer::capture::{CaptureStatus, Player};
-
-use crate::rate::WIRE_OVERHEAD;
+use serde::Serialize;
 
 /// Most bytes of frames that are held.
 const MOST_BYTES: usize = 1 << 30;
@@ -44,8 +43,18 @@ pub(crate) struct Recording {
     frames: Vec<Frame>,
     /// `None` if frames are not sent at times of their own.
     speed: Option<f64>,
-    /// Frames that cannot be sent: too long, or empty.
+    pub(crate) deviations: Deviations,
+}
+
+/// Frames of a capture that are not sent as they once were on a wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Deviations {
+    /// Too long, or empty: not sent.
     pub(crate) skipped: u64,
+    /// Cut when they were captured (snap length): sent as far as they go.
+    pub(crate) cut: u64,
+    /// Shorter than a frame on a wire: filled up with zeros.
+    pub(crate) padded: u64,
 }
 
 #[derive(Debug)]
@@ -68,7 +77,8 @@ impl Recording {
         };
         let status = Arc::new(CaptureStatus::default());
         let mut player = Player::open(path.to_owned(), status.clone())?;
-        let mut recording = Recording { bytes: Vec::new(), frames: Vec::new(), speed, skipped: 0 };
+        let deviations = Deviations::default();
+        let mut recording = Recording { bytes: Vec::new(), frames: Vec::new(), speed, deviations };
         let (mut first, mut buffer) = (None, Vec::new());
         while let Some(frame) = player.frame() {
             let first = *first.get_or_insert(frame.captured);
@@ -76,7 +86,7 @@ impl Recording {
             let due = (frame.captured.saturating_sub(first) as f64 / speed.unwrap_or(1.0)) as u64;
             let due = recording.frames.last().map_or(due, |last| last.due.max(due));
             if frame.bytes.len() > longest {
-                recording.skipped += 1;
+                recording.deviations.skipped += 1;
             } else {
                 recording.bytes.extend_from_slice(&frame.bytes);
                 recording.frames.push(Frame { end: recording.bytes.len(), due });
@@ -92,7 +102,9 @@ impl Recording {
         if let Some(why) = status.error() {
             bail!(why);
         }
-        recording.skipped += status.skipped.load(Ordering::Relaxed);
+        recording.deviations.skipped += status.skipped.load(Ordering::Relaxed);
+        recording.deviations.cut = status.cut.load(Ordering::Relaxed);
+        recording.deviations.padded = status.padded.load(Ordering::Relaxed);
         ensure!(!recording.frames.is_empty(), "{}: has no frame that can be sent", path.display());
         Ok(recording)
     }
@@ -124,11 +136,6 @@ impl Recording {
     pub(crate) fn round(&self) -> u64 {
         let length = self.frames.last().map_or(0, |last| last.due);
         length + length / (self.frames.len() as u64 - 1).max(1)
-    }
-
-    /// Bytes that a frame takes on the wire, on average.
-    pub(crate) fn mean_wire_bytes(&self) -> f64 {
-        self.bytes.len() as f64 / self.frames.len() as f64 + WIRE_OVERHEAD as f64
     }
 }
 

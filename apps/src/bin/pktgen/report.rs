@@ -5,6 +5,7 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::replay::Deviations;
 use crate::trial::{Counts, Figures, Outcome, Progress, Way};
 
 /// Share of the asked rate that counts as reached.
@@ -13,8 +14,7 @@ const REACHED: f64 = 0.99;
 /// A run, told.
 pub(crate) struct Report {
     outcome: Outcome,
-    /// Frames of a capture that could not be sent.
-    skipped: u64,
+    deviations: Deviations,
 }
 
 /// The report as JSON.
@@ -23,7 +23,8 @@ struct Json<'a> {
     #[serde(flatten)]
     total: JsonFigures,
     ways: Vec<JsonWay>,
-    skipped: u64,
+    #[serde(flatten)]
+    deviations: Deviations,
     interrupted: bool,
     problems: &'a [String],
 }
@@ -44,6 +45,7 @@ struct JsonFigures {
     pps: f64,
     bits_per_second: f64,
     asked_pps: Option<f64>,
+    asked_bits_per_second: Option<f64>,
     share_of_asked: f64,
     latency_ns: Option<Quantiles>,
     lateness_ns: Option<Quantiles>,
@@ -57,6 +59,7 @@ impl JsonFigures {
             pps: figures.pps(),
             bits_per_second: figures.bits_per_second(),
             asked_pps: figures.asked_pps,
+            asked_bits_per_second: figures.asked_bits,
             share_of_asked: figures.share_of_asked(),
             latency_ns: Quantiles::of(&figures.latency),
             lateness_ns: Quantiles::of(&figures.lateness),
@@ -105,14 +108,14 @@ impl Quantiles {
 }
 
 impl Report {
-    pub(crate) fn new(outcome: Outcome, skipped: u64) -> Report {
-        Report { outcome, skipped }
+    pub(crate) fn new(outcome: Outcome, deviations: Deviations) -> Report {
+        Report { outcome, deviations }
     }
 
     /// Whether all went as it was asked for.
     pub(crate) fn is_clean(&self) -> bool {
-        let Counts { lost, duplicated, reordered, stale, corrupted, .. } = self.outcome.total.counts;
-        lost + duplicated + reordered + stale + corrupted + self.skipped == 0
+        let Counts { lost, surplus, duplicated, reordered, stale, corrupted, .. } = self.outcome.total.counts;
+        lost + surplus + duplicated + reordered + stale + corrupted + self.deviations.skipped == 0
             && self.share_of_asked() >= REACHED
             && self.outcome.problems.is_empty()
     }
@@ -129,10 +132,16 @@ impl Report {
         if *interrupted {
             rows[0].2 += "   interrupted";
         }
-        if self.skipped > 0 {
-            let note = "frames of the capture that are empty, or longer than the port (--mtu) or a buffer (--buffer-size) takes";
-            rows.push(("skipped", self.skipped, note.to_owned()));
-        }
+        let Deviations { skipped, cut, padded } = self.deviations;
+        rows.extend(remarkable([
+            (
+                "skipped",
+                skipped,
+                "frames of the capture that are empty, or longer than the port (--mtu) or a buffer (--buffer-size) takes",
+            ),
+            ("cut", cut, "frames were cut when they were captured (snap length), and sent as far as they go"),
+            ("padded", padded, "frames of the capture were filled up to 60 bytes"),
+        ]));
         let mut text = section(&rows, total);
         if ways.len() > 1 {
             for (Way { from, to }, figures) in ways {
@@ -159,7 +168,7 @@ impl Report {
         let json = Json {
             total: JsonFigures::of(total),
             ways: ways.iter().map(|(way, figures)| JsonWay { way: *way, figures: JsonFigures::of(figures) }).collect(),
-            skipped: self.skipped,
+            deviations: self.deviations,
             interrupted: *interrupted,
             problems,
         };
@@ -172,23 +181,26 @@ type Row = (&'static str, u64, String);
 
 /// Frames by their fate.
 fn fates(figures: &Figures) -> Vec<Row> {
-    let Counts { sent, received, lost, duplicated, reordered, stale, corrupted, rewritten, foreign } = figures.counts;
+    let Counts { sent, received, lost, surplus, duplicated, reordered, stale, corrupted, rewritten, foreign } =
+        figures.counts;
     let share = if sent > 0 { format!("{:.4} %", lost as f64 * 100.0 / sent as f64) } else { String::new() };
     let mut rows = vec![("sent", sent, rate(figures)), ("received", received, String::new()), ("lost", lost, share)];
     rows.extend(
         [("duplicated", duplicated), ("reordered", reordered), ("corrupted", corrupted)]
             .map(|(name, count)| (name, count, String::new())),
     );
-    for (name, count, note) in [
+    rows.extend(remarkable([
+        ("surplus", surplus, "arrived beyond those sent: copies, or frames of others"),
         ("stale", stale, "came too late to tell whether for the first time: not received, nor reordered"),
         ("rewritten", rewritten, "arrived with another Ethernet header"),
         ("foreign", foreign, "frames of others"),
-    ] {
-        if count > 0 {
-            rows.push((name, count, note.to_owned()));
-        }
-    }
+    ]));
     rows
+}
+
+/// Of these rows, those that count something.
+fn remarkable<const N: usize>(rows: [(&'static str, u64, &str); N]) -> impl Iterator<Item = Row> {
+    rows.into_iter().filter(|(_, count, _)| *count > 0).map(|(name, count, note)| (name, count, note.to_owned()))
 }
 
 fn rate(figures: &Figures) -> String {
@@ -198,8 +210,10 @@ fn rate(figures: &Figures) -> String {
         unit(figures.bits_per_second(), "b/s"),
         figures.seconds
     );
-    if let Some(asked) = figures.asked_pps {
-        let _ = write!(text, "   asked for {}", unit(asked, "pps"));
+    for (asked, of) in [(figures.asked_pps, "pps"), (figures.asked_bits, "b/s")] {
+        if let Some(asked) = asked {
+            let _ = write!(text, "   asked for {}", unit(asked, of));
+        }
     }
     text
 }
@@ -285,7 +299,7 @@ mod tests {
     }
 
     fn report(figures: Figures) -> Report {
-        Report::new(outcome(vec![(THERE, figures)]), 0)
+        Report::new(outcome(vec![(THERE, figures)]), Deviations::default())
     }
 
     #[test]
@@ -310,7 +324,7 @@ mod tests {
         let mut bad = figures();
         bad.counts = Counts { sent: 10, received: 7, lost: 3, ..Counts::default() };
         bad.latency.record(9_000_000).unwrap();
-        let report = Report::new(outcome(vec![(THERE, figures()), (BACK, bad)]), 0);
+        let report = Report::new(outcome(vec![(THERE, figures()), (BACK, bad)]), Deviations::default());
         let text = report.text();
         let parts: Vec<&str> = text.split("way ").collect();
         for (part, beginning, told) in [
@@ -332,8 +346,32 @@ mod tests {
     #[test]
     fn a_way_that_fell_behind_is_not_made_up_for_by_the_other() {
         let slow = Figures { asked_pps: Some(5.08), ..figures() };
-        let report = Report::new(outcome(vec![(THERE, figures()), (BACK, slow)]), 0);
+        let report = Report::new(outcome(vec![(THERE, figures()), (BACK, slow)]), Deviations::default());
         assert!(!report.is_clean() && report.text().contains("98.4 % of the rate"), "{}", report.text());
+    }
+
+    /// What 10 frames are a second depends on their sizes; a rate in bits is one of bits.
+    #[test]
+    fn a_rate_in_bits_is_compared_in_bits() {
+        for (asked, is_reached) in [(3360.0, true), (3400.0, false)] {
+            let report = report(Figures { asked_pps: None, asked_bits: Some(asked), ..figures() });
+            assert_eq!(report.is_clean(), is_reached, "{}", report.text());
+            assert!(report.text().contains("kb/s on the wire   in 2.00 s   asked for 3."), "{}", report.text());
+        }
+    }
+
+    #[test]
+    fn frames_that_were_cut_before_are_told_and_no_fault() {
+        let deviations = Deviations { cut: 4, padded: 5, ..Deviations::default() };
+        let report = Report::new(outcome(vec![(THERE, figures())]), deviations);
+        assert!(report.is_clean());
+        let text = report.text();
+        assert!(
+            text.contains("\ncut                      4   ") && text.contains("\npadded                   5   "),
+            "{text}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!(["skipped", "cut", "padded"].map(|name| json[name].as_u64()), [Some(0), Some(4), Some(5)]);
     }
 
     #[test]
@@ -341,6 +379,7 @@ mod tests {
         let counts = figures().counts;
         for (counts, skipped, asked_pps, problem, part) in [
             (Counts { lost: 1, ..counts }, 0, None, None, "10.0000 %"),
+            (Counts { surplus: 3, ..counts }, 0, None, None, "surplus"),
             (Counts { duplicated: 3, ..counts }, 0, None, None, "3"),
             (Counts { reordered: 3, ..counts }, 0, None, None, "3"),
             (Counts { stale: 3, ..counts }, 0, None, None, "stale"),
@@ -351,7 +390,7 @@ mod tests {
         ] {
             let figures = Figures { counts, asked_pps, ..figures() };
             let outcome = Outcome { problems: problem.into_iter().collect(), ..outcome(vec![(THERE, figures)]) };
-            let report = Report::new(outcome, skipped);
+            let report = Report::new(outcome, Deviations { skipped, ..Deviations::default() });
             assert!(!report.is_clean() && report.text().contains(part), "{part}: {}", report.text());
         }
     }

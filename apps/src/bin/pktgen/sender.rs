@@ -41,6 +41,7 @@ pub(crate) struct Sender<'a> {
     made: u64,
     started: u64,
     ended: Option<u64>,
+    cut_short: bool,
     refused: u64,
     lateness: Histogram<u64>,
 }
@@ -62,6 +63,8 @@ struct Window {
 pub(crate) struct Sent {
     /// Nanoseconds from the start to the end of sending.
     pub(crate) time: u64,
+    /// It was told to end before it had sent all.
+    pub(crate) cut_short: bool,
     /// Frames that the driver could not send.
     pub(crate) refused: u64,
     /// How much later than planned frames left, in nanoseconds.
@@ -91,6 +94,7 @@ impl<'a> Sender<'a> {
             made: 0,
             started: 0,
             ended: None,
+            cut_short: false,
             refused: 0,
             lateness: histogram(),
         }
@@ -110,7 +114,10 @@ impl<'a> Sender<'a> {
     pub(crate) fn turn(&mut self, clock: &Clock, stage: Stage) -> usize {
         let now = clock.now();
         if self.ended.is_none() {
-            if stage != Stage::Send || self.is_over(now) {
+            if self.is_over(now) {
+                self.finish(now);
+            } else if stage != Stage::Send {
+                self.cut_short = true;
                 self.finish(now);
             } else {
                 self.make(now);
@@ -190,7 +197,8 @@ impl<'a> Sender<'a> {
     /// What it has measured.
     pub(crate) fn into_result(self) -> Sent {
         let ended = self.ended.unwrap_or(self.started);
-        Sent { time: ended - self.started, refused: self.refused, lateness: self.lateness }
+        let Sender { started, cut_short, refused, lateness, .. } = self;
+        Sent { time: ended - started, cut_short, refused, lateness }
     }
 }
 

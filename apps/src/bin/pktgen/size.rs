@@ -72,12 +72,6 @@ impl Sizes {
             Sizes::Sweep(first, last) => (first..=last).collect(),
         }
     }
-
-    /// Their mean.
-    pub(crate) fn mean(self) -> f64 {
-        let cycle = self.cycle();
-        cycle.iter().map(|&size| f64::from(size)).sum::<f64>() / cycle.len() as f64
-    }
 }
 
 impl FromStr for Sizes {
@@ -145,6 +139,5 @@ mod tests {
             assert_eq!(cycle.iter().min(), Some(&sizes.shortest()));
             assert_eq!(cycle.iter().max(), Some(&sizes.longest()));
         }
-        assert_eq!(Sizes::Sweep(64, 66).mean(), 65.0);
     }
 }

@@ -96,7 +96,8 @@ struct Sums {
     sent: u64,
     wire_bytes: u64,
     received: u64,
-    answered: u64,
+    /// Sent, and arrived neither intact nor damaged. (No way makes up for another.)
+    unanswered: u64,
     missing: u64,
 }
 
@@ -123,7 +124,7 @@ impl Settling {
         if just_finished || queued || sums != self.seen {
             (self.seen, self.quiet_since) = (sums, now);
         }
-        let complete = sums.answered >= sums.sent && now - self.quiet_since >= QUIET;
+        let complete = sums.unanswered == 0 && now - self.quiet_since >= QUIET;
         self.finished.is_some_and(|at| complete || now - at >= self.settle)
     }
 }
@@ -162,7 +163,7 @@ impl Supervisor<'_> {
             sums.sent += gauge.sent.now();
             sums.wire_bytes += gauge.wire_bytes.now();
             sums.received += gauge.received.now();
-            sums.answered += gauge.answered.now();
+            sums.unanswered += gauge.sent.now().saturating_sub(gauge.answered.now());
             sums.missing += gauge.missing.now();
         }
         sums
@@ -217,7 +218,7 @@ mod tests {
 
         /// Whether it is over so many milliseconds after the end of sending, with so many frames answered.
         fn is_over(&mut self, milliseconds: u64, answered: u64, queued: bool) -> bool {
-            let sums = Sums { sent: 10, answered, ..Sums::default() };
+            let sums = Sums { sent: 10, unanswered: 10 - answered, ..Sums::default() };
             self.settling.is_over(self.at + Duration::from_millis(milliseconds), sums, true, queued)
         }
     }
@@ -250,7 +251,7 @@ mod tests {
     fn a_trial_is_not_over_while_it_sends() {
         let begin = Instant::now();
         let mut settling = Settling::new(SETTLE, begin);
-        let sums = Sums { sent: 10, answered: 10, ..Sums::default() };
+        let sums = Sums { sent: 10, ..Sums::default() };
         assert!(!settling.is_over(begin + 2 * SETTLE, sums, false, false));
         assert!(!settling.is_over(begin + 2 * SETTLE, sums, true, false), "copies may follow");
     }

@@ -46,7 +46,7 @@ pub(crate) struct Outcome {
     pub(crate) total: Figures,
     /// Of each way.
     pub(crate) ways: Vec<(Way, Figures)>,
-    /// It was interrupted before its end.
+    /// It was interrupted before it had sent all.
     pub(crate) interrupted: bool,
     /// What else went wrong.
     pub(crate) problems: Vec<String>,
@@ -67,8 +67,9 @@ pub(crate) struct Figures {
     pub(crate) seconds: f64,
     /// Bits of all frames sent, as they are on the wire (preamble, FCS and gap included).
     pub(crate) wire_bits: u64,
-    /// Frames a second that were asked for; `None` for as many as possible.
+    /// Frames a second that were asked for, or bits a second on the wire; both `None` for as many as possible.
     pub(crate) asked_pps: Option<f64>,
+    pub(crate) asked_bits: Option<f64>,
     /// From just before a frame was handed to the card to when it was received, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
     /// How much later than planned frames left, in nanoseconds. Empty if as many as possible were asked for.
@@ -84,6 +85,8 @@ pub(crate) struct Counts {
     pub(crate) received: u64,
     /// Sent, and arrived neither intact nor damaged.
     pub(crate) lost: u64,
+    /// Arrived, intact or damaged, beyond those sent: copies or frames of others that could not be told from them.
+    pub(crate) surplus: u64,
     /// Arrived again.
     pub(crate) duplicated: u64,
     /// Arrived after a later one of the same flow.
@@ -104,6 +107,7 @@ impl Counts {
         self.sent += other.sent;
         self.received += other.received;
         self.lost += other.lost;
+        self.surplus += other.surplus;
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
         self.stale += other.stale;
@@ -117,7 +121,8 @@ impl Default for Figures {
     /// Nothing was sent, as fast as possible.
     fn default() -> Figures {
         let (latency, lateness) = (histogram(), histogram());
-        Figures { counts: Counts::default(), seconds: 0.0, wire_bits: 0, asked_pps: None, latency, lateness }
+        let (counts, asked_pps, asked_bits) = (Counts::default(), None, None);
+        Figures { counts, seconds: 0.0, wire_bits: 0, asked_pps, asked_bits, latency, lateness }
     }
 }
 
@@ -130,6 +135,7 @@ impl Figures {
             sum.seconds = sum.seconds.max(way.seconds);
             sum.wire_bits += way.wire_bits;
             sum.asked_pps = way.asked_pps.map(|asked| asked + sum.asked_pps.unwrap_or(0.0));
+            sum.asked_bits = way.asked_bits.map(|asked| asked + sum.asked_bits.unwrap_or(0.0));
             add_to(&mut sum.latency, &way.latency);
             add_to(&mut sum.lateness, &way.lateness);
         }
@@ -146,9 +152,11 @@ impl Figures {
         per_second(self.wire_bits as f64, self.seconds)
     }
 
-    /// Share of the rate that was asked for, 1 if it was reached.
+    /// Share of the rate that was asked for, 1 if it was reached. Bits are compared with bits: frames of several sizes are more or fewer
+    /// a second from one moment to the next.
     pub(crate) fn share_of_asked(&self) -> f64 {
-        self.asked_pps.map_or(1.0, |asked| (self.pps() / asked).min(1.0))
+        let share = |asked: Option<f64>, reached: f64| asked.map_or(1.0, |asked| (reached / asked).min(1.0));
+        share(self.asked_pps, self.pps()).min(share(self.asked_bits, self.bits_per_second()))
     }
 }
 

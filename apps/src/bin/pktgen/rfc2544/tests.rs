@@ -8,7 +8,7 @@ use super::campaign::{self, Settings, Test};
 use super::measured::{Limit, Measured, SizeMeasured};
 use super::observer::{Lines, Observer};
 use crate::rate::{Rate, WIRE_OVERHEAD};
-use crate::size::FCS;
+use crate::size::{FCS, Sizes};
 use crate::traffic::Traffic;
 use crate::trial::{Bench, Counts, End, Figures, Outcome, Progress, TrialPlan, histogram};
 
@@ -42,8 +42,10 @@ impl Device {
 
 impl Bench for Device {
     fn run(&mut self, plan: &TrialPlan, watch: &mut dyn FnMut(&Progress)) -> anyhow::Result<Outcome> {
-        let wire_bytes = plan.traffic.sizes.mean() - f64::from(FCS) + WIRE_OVERHEAD as f64;
-        let asked = plan.rate.pps(LINE, wire_bytes).expect("a rate");
+        let Sizes::Fixed(size) = plan.traffic.sizes else { panic!("sizes are tried one by one") };
+        let wire_bytes = f64::from(size - FCS) + WIRE_OVERHEAD as f64;
+        let by_bits = || plan.rate.bits(LINE).map(|bits| bits / (8.0 * wire_bytes));
+        let asked = plan.rate.pps().or_else(by_bits).expect("a rate");
         let pps = asked.min(self.generator_pps);
         let seconds = match plan.end {
             End::After(time) => time.as_secs_f64(),
@@ -77,6 +79,7 @@ impl Bench for Device {
             seconds,
             wire_bits: (sent as f64 * wire_bytes * 8.0) as u64,
             asked_pps: Some(asked),
+            asked_bits: None,
             latency,
             lateness: histogram(),
         };
