@@ -219,7 +219,10 @@ fn not_sendable(evidence: &Evidence) -> Option<(String, String)> {
             "{packets} packets were not sent: shorter than 17 bytes, longer than {}, or in more than 32 pieces",
             evidence.mtu + FRAME_OVERHEAD
         ),
-        format!("the same MTU here and where they come from ({} here: set port {} mtu)", evidence.mtu, evidence.port),
+        format!(
+            "packets of another length, or the same MTU here and where they come from ({} here: set port {} mtu)",
+            evidence.mtu, evidence.port
+        ),
     )
 }
 
