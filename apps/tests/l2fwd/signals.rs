@@ -1,5 +1,6 @@
 //! Runs without end, ended from outside: Ctrl-C, SIGTERM, nobody who listens.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -24,7 +25,14 @@ fn end(program: Running, signal: Signal) -> Outcome {
 }
 
 fn ends_with_a_report_after(signal: Signal) {
-    let mut program = Running::start(&mut with_ports(&[GENERATOR; 2]));
+    let named = with_ports(&[GENERATOR; 2]);
+    // Not ignored, as it is where these tests are run by nohup: programs keep to that.
+    let mut command = Command::new("env");
+    command.arg(format!("--default-signal={}", signal.as_str())).arg(named.get_program()).args(named.get_args());
+    if let Some(folder) = named.get_current_dir() {
+        command.current_dir(folder);
+    }
+    let mut program = Running::start(&mut command);
     let first = program.wait_for_line("Mpps");
     assert!(first.contains("0->1") && first.contains("1->0"), "{first}");
     let outcome = end(program, signal);
