@@ -69,7 +69,7 @@ fn for_a_time_without_commands() {
 #[test]
 fn rates_are_told_while_a_command_waits() {
     // It ends by itself only if there are none.
-    let program = piped(&["--duration", "600", "--stats-period", "0.01"]);
+    let program = Running::start(testpmd().args(["--duration", "600", "--stats-period", "0.01"]));
     let rates = || program.stderr().lines().filter(|line| line.contains("Mpps")).count();
     wait_until("two lines of rates", || rates() >= 2);
     program.signal(Signal::SIGTERM);
